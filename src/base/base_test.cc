@@ -1,0 +1,123 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/backoff.h"
+#include "base/encoding.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "base/url.h"
+
+namespace towline {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Encoding, Base64RoundTripsAllLengths) {
+  for (std::size_t n = 0; n < 40; ++n) {
+    const std::string bytes = random_bytes(n);
+    EXPECT_EQ(base64_decode(base64_encode(bytes)).value(), bytes);
+    EXPECT_EQ(base64url_decode(base64url_encode(bytes)).value(), bytes);
+  }
+}
+
+TEST(Encoding, Base64RefusesWhatIsNotBase64) {
+  EXPECT_FALSE(base64_decode("a b=").has_value());
+  EXPECT_FALSE(base64_decode("abcde").has_value());
+  EXPECT_FALSE(base64url_decode("ab+/").has_value());
+}
+
+TEST(Encoding, PercentDecodesFully) {
+  EXPECT_EQ(percent_decode("%2Egitlab%2Fagents%2fa").value(), ".gitlab/agents/a");
+  EXPECT_FALSE(percent_decode("%2").has_value());
+  EXPECT_FALSE(percent_decode("abc%").has_value());
+  EXPECT_FALSE(percent_decode("%zz").has_value());
+  EXPECT_EQ(percent_decode("a+b", true).value(), "a b");
+}
+
+TEST(Encoding, Sha256OfTheEmptyStringIsTheKnownOne) {
+  EXPECT_EQ(sha256_hex(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+TEST(Secret, ComparesWholeValues) {
+  const Secret secret("abc");
+  EXPECT_TRUE(secret.equals("abc"));
+  EXPECT_FALSE(secret.equals("abd"));
+  EXPECT_FALSE(secret.equals("ab"));
+}
+
+TEST(Url, TakesAnAddressApart) {
+  const auto url = parse_url("wss://us%40er:p%3Aw@Kas.Example.COM:8443/-/kubernetes-agent/?a=b");
+  ASSERT_TRUE(url.has_value()) << url.error().to_string();
+  EXPECT_EQ(url->scheme, "wss");
+  EXPECT_EQ(url->user, "us@er");
+  EXPECT_EQ(url->password, "p:w");
+  EXPECT_EQ(url->host, "kas.example.com");
+  EXPECT_EQ(url->port, 8443);
+  EXPECT_EQ(url->target(), "/-/kubernetes-agent/?a=b");
+  EXPECT_EQ(url->authority(), "kas.example.com:8443");
+}
+
+TEST(Url, KnowsDefaultPortsAndIpv6) {
+  EXPECT_EQ(parse_url("grpc://a")->port, 80);
+  EXPECT_EQ(parse_url("grpcs://a")->port, 443);
+  const auto url = parse_url("https://[::1]:6443");
+  ASSERT_TRUE(url.has_value());
+  EXPECT_EQ(url->host, "::1");
+  EXPECT_EQ(url->authority(), "[::1]:6443");
+  EXPECT_EQ(url->path, "/");
+}
+
+TEST(Url, RefusesWhatHasNoHostAndKeepsSecretsOut) {
+  EXPECT_FALSE(parse_url("kas.example.com").has_value());
+  EXPECT_FALSE(parse_url("https://").has_value());
+  EXPECT_FALSE(parse_url("https://a:99999").has_value());
+  const auto url = parse_url("https://user:hunter2@bad host");
+  ASSERT_FALSE(url.has_value());
+  EXPECT_THAT(url.error().message(), testing::Not(HasSubstr("hunter2")));
+}
+
+TEST(HostPort, AcceptsEmptyHostAndBrackets) {
+  EXPECT_EQ(parse_host_port(":8080")->port, 8080);
+  EXPECT_EQ(parse_host_port("[::1]:80")->host, "::1");
+  EXPECT_FALSE(parse_host_port("::1:80").has_value());
+  EXPECT_FALSE(parse_host_port("localhost").has_value());
+}
+
+TEST(Backoff, GrowsToItsMaximumAndResets) {
+  using std::chrono::milliseconds;
+  Backoff backoff({.initial = milliseconds(100), .maximum = milliseconds(300), .factor = 2, .jitter = 0.5},
+                  [] { return 0.0; });
+  EXPECT_EQ(backoff.next(), milliseconds(100));
+  EXPECT_EQ(backoff.next(), milliseconds(200));
+  EXPECT_EQ(backoff.next(), milliseconds(300));
+  EXPECT_EQ(backoff.next(), milliseconds(300));
+  backoff.reset();
+  EXPECT_EQ(backoff.next(), milliseconds(100));
+}
+
+TEST(Backoff, JitterShortensTheDelay) {
+  using std::chrono::milliseconds;
+  Backoff backoff({.initial = milliseconds(100), .jitter = 0.5}, [] { return 0.999; });
+  EXPECT_LT(backoff.next(), milliseconds(51));
+}
+
+TEST(Log, WritesFieldsAsJsonAndEscapes) {
+  std::vector<std::string> lines;
+  const Logger log = Logger::to_vector(&lines).with("module", "proxy");
+  log.info("say \"hi\"\n", {{"agent_id", 7}, {"ok", true}, {"name", std::string("a")}});
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_EQ(lines[0], R"("say \"hi\"\u000a","module":"proxy","agent_id":7,"ok":true,"name":"a")");
+}
+
+TEST(Log, DropsLinesBelowItsLevel) {
+  std::vector<std::string> lines;
+  Logger log = Logger::to_vector(&lines, LogLevel::kWarn);
+  log.info("no");
+  log.warn("yes");
+  log.set_level(LogLevel::kDebug);
+  log.debug("yes too");
+  EXPECT_EQ(lines.size(), 2U);
+}
+
+}  // namespace
+}  // namespace towline

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "io/stream.h"
+
+namespace towline::io {
+
+class Loop;
+
+/// Which end of a WebSocket this is: clients mask what they send (RFC 6455, section 5.3).
+enum class WebSocketRole { kClient, kServer };
+
+/// A byte stream inside the binary messages of a WebSocket (RFC 6455) whose handshake is done. Message
+/// boundaries carry no meaning; a text message, a message over `max_message` bytes or a protocol error
+/// breaks the stream. Pings are answered. No compression. Sends one message per write() call, in pieces of
+/// at most 64 KiB.
+std::unique_ptr<Stream> websocket_stream(Loop& loop, std::unique_ptr<Stream> lower, WebSocketRole role,
+                                         std::size_t max_message = 10 * 1024 * 1024);
+
+/// A random Sec-WebSocket-Key.
+std::string websocket_key();
+/// The Sec-WebSocket-Accept that answers `key` (RFC 6455, section 4.2.2).
+std::string websocket_accept(std::string_view key);
+
+}  // namespace towline::io
