@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -82,6 +83,10 @@ class ServerExchange : public Exchange {
   /// After respond(101) on HTTP/1.1: takes the connection's byte stream away, bytes already read included;
   /// the exchange is finished by that. Null on HTTP/2.
   virtual std::unique_ptr<io::Stream> take_stream() = 0;
+
+  /// Lets this connection's peer run `streams` exchanges at once instead of Limits::streams, for peers that have
+  /// proved who they are. Nothing on HTTP/1.1.
+  virtual void set_stream_limit(std::uint32_t streams) { (void)streams; }
 };
 
 /// The client's end; the request head is given when it is made (see client.h).

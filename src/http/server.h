@@ -29,6 +29,10 @@ struct ServerConnectionOptions {
   /// HTTP/2 keepalive enforcement: a peer that pings more often than this is sent GOAWAY with
   /// ENHANCE_YOUR_CALM ("too_many_pings"), as gRPC servers do. Zero: no enforcement.
   std::chrono::milliseconds min_ping_interval{20'000};
+  /// HTTP/2: a PING after this much silence from the peer while exchanges run; without an answer within
+  /// `keepalive_timeout` the connection fails. Zero: none.
+  std::chrono::milliseconds keepalive{60'000};
+  std::chrono::milliseconds keepalive_timeout{20'000};
   /// HTTP/2: the connection drains itself after this age. Zero: never.
   std::chrono::milliseconds max_age{0};
 };

@@ -39,6 +39,7 @@ struct Loop::Impl {
   asio::executor_work_guard<asio::io_context::executor_type> guard;
   std::atomic<std::thread::id> thread{};
   std::vector<std::byte> scratch = std::vector<std::byte>(64 * 1024);
+  std::vector<std::byte> output_scratch = std::vector<std::byte>(64 * 1024);
 
   std::set<std::pair<Clock::TimePoint, Timer::State*>> timers;
   asio::steady_timer wakeup;  // for the earliest of `timers`
@@ -128,6 +129,8 @@ bool Loop::on_loop() const { return impl_->thread.load(std::memory_order_relaxed
 void Loop::defer(Task task) { asio::defer(impl_->context, std::move(task)); }
 
 std::span<std::byte> Loop::scratch() { return impl_->scratch; }
+
+std::span<std::byte> Loop::output_scratch() { return impl_->output_scratch; }
 
 asio::io_context& Loop::context() { return impl_->context; }
 

@@ -52,6 +52,8 @@ class Loop {
   /// Its contents are valid until control returns to the loop or the next user takes it; do not hold it
   /// across a callback.
   std::span<std::byte> scratch();
+  /// Another one, for gathering what is written; the same rules.
+  std::span<std::byte> output_scratch();
 
   boost::asio::io_context& context();
 
