@@ -406,6 +406,7 @@ TEST_F(Http2Test, HeadResponsesKeepTheirLengthAndHaveNoBody) {
   settle();
   requests[0]->exchange->respond({.status = 200, .content_length = 5}, false);
   requests[0]->exchange->write(bytes("hello"));
+  settle();
   requests[0]->exchange->end();
   settle();
   EXPECT_EQ(answer.response->content_length, 5U);
