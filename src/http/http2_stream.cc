@@ -43,7 +43,7 @@ void Http2Handle::write(std::span<const std::byte> data) {
     session.note_sent(stream, data.size());
     return;
   }
-  const bool direct = data.size() >= kDirectWrite && stream.waiting() == 0 && session.can_flush();
+  const bool direct = data.size() >= kDirectWrite && stream.waiting() < kDirectWrite && session.can_flush();
   if (direct) {
     stream.view = data;
     session.resume(stream);
