@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "http/client.h"
+#include "http/exchange.h"
+#include "http/message.h"
+#include "io/dial.h"
+
+namespace towline::io {
+class WorkerPool;
+}  // namespace towline::io
+
+namespace towline::http {
+
+/// A request or response with its whole body, for everything that does not stream. Values.
+struct Request {
+  RequestHead head;
+  std::string body;
+};
+
+struct Response {
+  int status = 200;
+  Headers headers;
+  std::string body;
+};
+
+/// {"message":"..."} with its content type.
+Response json_message(int status, std::string_view message);
+
+/// Answers with `response` in one turn of the loop, so that it leaves in one write. The exchange is finished
+/// by that and may be destroyed at once.
+void send(ServerExchange& exchange, const Response& response);
+
+/// Reads the whole body of a request, then calls `done` on the exchange's loop; from inside collect_body when
+/// there is no body. `done` must set the exchange's handler before it returns, or finish the exchange. A body
+/// of more than `limit` bytes is answered by 413 and `done` is dropped; so it is when the exchange fails.
+using Collected = std::move_only_function<void(Request request, std::unique_ptr<ServerExchange> exchange)>;
+void collect_body(RequestHead head, bool has_body, std::unique_ptr<ServerExchange> exchange,
+                  std::size_t limit, Collected done);
+
+/// A handler of requests that block: collects the body (at most `body_limit` bytes), runs `answer` on a
+/// thread of `pool` and sends what it returns from the exchange's loop. A full pool is answered by 503 with
+/// Retry-After. A client that goes away meanwhile costs nothing but the work. `answer` is called from several
+/// threads at once. `pool` must outlive the handler.
+std::unique_ptr<RequestHandler> sync_handler(io::WorkerPool& pool, std::size_t body_limit,
+                                             std::function<Response(const Request&)> answer);
+
+/// Sends `request` and collects the response, at most `limit` bytes of body (over it: RESOURCE_EXHAUSTED).
+/// Calls back once on `loop`, never from inside fetch(). Destroying the operation cancels the request.
+/// UNAVAILABLE when the connection can take no request. `loop` is the connection's.
+using Fetched = std::move_only_function<void(Result<Response>)>;
+[[nodiscard]] std::unique_ptr<io::Operation> fetch(io::Loop& loop, ClientConnection& connection,
+                                                   const Request& request, std::size_t limit, Fetched done);
+
+}  // namespace towline::http
