@@ -9,8 +9,8 @@
 
 namespace towline {
 
-// The few bytes of protobuf's encoding (https://protobuf.dev/programming-guides/encoding/) that the hot path needs,
-// where a message is a single length-delimited field and its contents are passed on without a copy.
+// The few bytes of protobuf's encoding (https://protobuf.dev/programming-guides/encoding/) that the hot path
+// needs, where a message is a single length-delimited field and its contents are passed on without a copy.
 
 /// A length-delimited field: its number and its contents.
 struct ProtoField {
@@ -22,7 +22,8 @@ struct ProtoField {
 /// malformed, and the caller parses it in full.
 std::optional<ProtoField> sole_field(std::string_view message);
 
-/// The bytes that go before a value of `size` bytes to make it a field, nested in further fields of a message each.
+/// The bytes that go before a value of `size` bytes to make it a field, nested in further fields of a message
+/// each.
 class ProtoPrefix {
  public:
   /// `outer` field holding a message whose field `inner` holds `size` bytes: {outer: {inner: value}}.

@@ -87,6 +87,9 @@ class ServerExchange : public Exchange {
   /// Lets this connection's peer run `streams` exchanges at once instead of Limits::streams, for peers that
   /// have proved who they are. Nothing on HTTP/1.1.
   virtual void set_stream_limit(std::uint32_t streams) { (void)streams; }
+
+  /// Expires when the connection is lost or closed, before its exchanges are told; may be looked at from any thread.
+  virtual std::weak_ptr<const void> connection() const { return {}; }
 };
 
 /// The client's end; the request head is given when it is made (see client.h).

@@ -256,6 +256,7 @@ void Http2Session::finish(Status status) {
   if (closed_) return;
   const std::shared_ptr<Http2Session> self = shared_from_this();
   closed_ = true;
+  alive_.reset();
   deadline_.cancel();
   write_stall_.cancel();
   keepalive_.cancel();

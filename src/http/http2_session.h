@@ -67,6 +67,7 @@ class Http2Session final : public io::StreamHandler, public std::enable_shared_f
   bool can_flush() const { return !in_nghttp2_ && !closed_ && pending_.empty(); }
   void schedule_flush();
   io::Loop& loop() { return loop_; }
+  std::weak_ptr<const void> liveness() const { return alive_; }
   std::string_view peer() const { return peer_; }
   bool is_server() const { return handler_ != nullptr; }
 
@@ -143,6 +144,8 @@ class Http2Session final : public io::StreamHandler, public std::enable_shared_f
   std::span<std::byte> out_;  // the loop's output scratch during flush()
   std::size_t out_size_ = 0;
   std::string pending_;  // framed, not yet taken by the transport
+
+  std::shared_ptr<const void> alive_ = std::make_shared<char>();
 
   bool in_nghttp2_ = false;
   bool flush_scheduled_ = false;

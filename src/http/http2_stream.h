@@ -69,7 +69,7 @@ class Http2Handle {
 
   /// The stream is gone.
   void detach() { stream_ = nullptr; }
-  Http2Stream* stream() { return stream_; }
+  Http2Stream* stream() const { return stream_; }
 
  private:
   Http2Stream* stream_;

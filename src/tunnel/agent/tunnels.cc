@@ -16,8 +16,8 @@ namespace {
 
 class Tunnels;
 
-// One Connect stream. It is the client's end of the Connect call and, once the server has sent a request, what
-// stands behind the server's end of that call.
+// One Connect stream. It is the client's end of the Connect call and, once the server has sent a request,
+// what stands behind the server's end of that call.
 class Tunnel final : public grpc::ClientCallHandler {
  public:
   explicit Tunnel(Tunnels& owner) : owner_(owner) {}
@@ -26,8 +26,8 @@ class Tunnel final : public grpc::ClientCallHandler {
   Tunnel& operator=(const Tunnel&) = delete;
 
   bool open(grpc::Channel& channel, const std::string& descriptor);
-  /// Gives up an idle stream: half-closed without a header, which tells a server that has just sent a request that
-  /// it was not looked at.
+  /// Gives up an idle stream: half-closed without a header, which tells a server that has just sent a request
+  /// that it was not looked at.
   void retire();
 
   void on_message(grpc::MessageView message) override;
@@ -127,7 +127,8 @@ class TunnelCall final : public grpc::ServerCall {
 
 class Tunnels final : public AgentTunnels {
  public:
-  Tunnels(io::Loop& loop, grpc::Channel& channel, const grpc::Server& server, AgentTunnelOptions options, Logger log)
+  Tunnels(io::Loop& loop, grpc::Channel& channel, const grpc::Server& server, AgentTunnelOptions options,
+          Logger log)
       : loop_(loop),
         channel_(channel),
         server_(server),
@@ -256,7 +257,8 @@ class Tunnels final : public AgentTunnels {
 };
 
 Tunnel::~Tunnel() {
-  if (call_ != nullptr) std::exchange(call_, nullptr)->cancel(Status(Code::kCancelled, "the tunnel is closed"));
+  if (call_ != nullptr)
+    std::exchange(call_, nullptr)->cancel(Status(Code::kCancelled, "the tunnel is closed"));
 }
 
 bool Tunnel::open(grpc::Channel& channel, const std::string& descriptor) {
@@ -286,7 +288,8 @@ void Tunnel::on_message(grpc::MessageView message) {
     const auto data = sole_field(field->value);
     const std::string_view payload = data ? data->value : std::string_view{};
     connect_->consume(bytes.size() - payload.size());
-    if (call_ == nullptr || call_->handler_ == nullptr || call_->finished_) return connect_->consume(payload.size());
+    if (call_ == nullptr || call_->handler_ == nullptr || call_->finished_)
+      return connect_->consume(payload.size());
     return call_->handler_->on_message(grpc::message_view(payload));
   }
   connect_->consume(bytes.size());
@@ -332,14 +335,17 @@ void Tunnel::on_sent(std::size_t bytes) {
 
 void Tunnel::on_finish(Status status, grpc::Metadata) {
   connect_.reset();
-  if (call_ != nullptr) std::exchange(call_, nullptr)->cancel(status.ok() ? Status(Code::kCancelled, "the server ended the call") : status);
+  if (call_ != nullptr)
+    std::exchange(call_, nullptr)
+        ->cancel(status.ok() ? Status(Code::kCancelled, "the server ended the call") : status);
   owner_.remove(this, status);
 }
 
 }  // namespace
 
-std::unique_ptr<AgentTunnels> start_tunnels(io::Loop& loop, grpc::Channel& channel, const grpc::Server& server,
-                                            AgentTunnelOptions options, Logger log) {
+std::unique_ptr<AgentTunnels> start_tunnels(io::Loop& loop, grpc::Channel& channel,
+                                            const grpc::Server& server, AgentTunnelOptions options,
+                                            Logger log) {
   return std::make_unique<Tunnels>(loop, channel, server, options, std::move(log));
 }
 

@@ -40,10 +40,11 @@ class AgentTunnels {
   virtual std::size_t busy() const = 0;
 };
 
-/// Starts opening streams on `channel`. `server` holds the methods that are offered. Both outlive the tunnels.
-/// Destroying the tunnels cancels their calls. A stream that fails at once is opened again no sooner than after a
-/// second.
-std::unique_ptr<AgentTunnels> start_tunnels(io::Loop& loop, grpc::Channel& channel, const grpc::Server& server,
-                                            AgentTunnelOptions options, Logger log);
+/// Starts opening streams on `channel`. `server` holds the methods that are offered. Both outlive the
+/// tunnels. Destroying the tunnels cancels their calls. A stream that fails at once is opened again no sooner
+/// than after a second.
+std::unique_ptr<AgentTunnels> start_tunnels(io::Loop& loop, grpc::Channel& channel,
+                                            const grpc::Server& server, AgentTunnelOptions options,
+                                            Logger log);
 
 }  // namespace towline::tunnel
