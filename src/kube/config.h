@@ -46,8 +46,8 @@ struct Authorization {
 class Credentials {
  public:
   virtual ~Credentials() = default;
-  /// Answers on `loop`, at once from inside the call when what is known is fresh (files are looked at again after a
-  /// minute, exec plugins when their credential expires), else later.
+  /// Answers on `loop`, at once from inside the call when what is known is fresh (files are looked at again
+  /// after a minute, exec plugins when their credential expires), else later.
   virtual void authorization(io::Loop& loop, std::move_only_function<void(Result<Authorization>)> answer) = 0;
   /// The API answered 401: what is known is stale.
   virtual void invalidate() = 0;
