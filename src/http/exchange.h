@@ -89,7 +89,7 @@ class ServerExchange : public Exchange {
   virtual void set_stream_limit(std::uint32_t streams) { (void)streams; }
 
   /// Expires when the connection is lost or closed, before its exchanges are told; may be looked at from any thread.
-  virtual std::weak_ptr<const void> connection() const { return {}; }
+  virtual std::weak_ptr<const void> liveness() const { return {}; }
 };
 
 /// The client's end; the request head is given when it is made (see client.h).
