@@ -47,15 +47,17 @@ class Server final : public ServerConnection, private Http1Connection {
    public:
     explicit Exchange(Server& server) : Http1Exchange(server) {}
     void respond(const ResponseHead& head, bool end) override {
-      if (Server* server = connection()) server->respond(head, end);
+      if (link_.connection != nullptr) server().respond(head, end);
     }
     std::unique_ptr<io::Stream> take_stream() override {
-      Server* server = connection();
-      return server != nullptr ? server->take_stream() : nullptr;
+      return link_.connection != nullptr ? server().take_stream() : nullptr;
+    }
+    std::weak_ptr<const void> liveness() const override {
+      return link_.connection != nullptr ? link_.connection->liveness() : std::weak_ptr<const void>();
     }
 
    private:
-    Server* connection() { return static_cast<Server*>(link_.connection); }
+    Server& server() { return static_cast<Server&>(*link_.connection); }
   };
 
   // The exchange's calls.
@@ -209,6 +211,7 @@ bool Server::on_input_end(Status status) {
 
 // Answers what cannot be handled, if no answer has begun, and closes.
 bool Server::refuse(Status failure, int status) {
+  lose_liveness();
   ExchangeHandler* handler = detach();
   const std::string message = failure.message();
   if (handler != nullptr && !call([&] { handler->on_failed(std::move(failure)); })) return false;

@@ -443,6 +443,20 @@ TEST_F(Http1Server, SurvivesDestructionInItsClosedCallbackAndWithout) {
   }
 }
 
+TEST_F(Http1Server, ItsLivenessExpiresBeforeTheExchangeIsTold) {
+  serve();
+  wire.send(kGet);
+  Requests::Item& item = *requests.items[0];
+  const std::weak_ptr<const void> liveness = item.server->liveness();
+  EXPECT_FALSE(liveness.expired());
+  bool expired = false;
+  item.after_failed = [&] { expired = liveness.expired(); };
+  wire.raw.reset();
+  wire.poll();
+  EXPECT_TRUE(expired);
+  EXPECT_TRUE(item.server->liveness().expired());
+}
+
 // --- drain ---
 
 TEST_F(Http1Server, DrainsAnIdleConnectionAtOnce) {
