@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/secret.h"
 #include "base/status.h"
@@ -61,6 +62,7 @@ struct ClusterConfig {
   std::string tls_server_name;
   std::string default_namespace;
   std::string impersonate_user;  // --as
+  std::vector<std::string> impersonate_groups;  // as-groups; only with a user
   std::shared_ptr<Credentials> credentials;
   std::string origin;  // for logs: "in-cluster" or the kubeconfig's path and context
 };
