@@ -47,8 +47,8 @@ struct Authorization {
 class Credentials {
  public:
   virtual ~Credentials() = default;
-  /// Answers on `loop`, at once from inside the call when what is known is fresh (files are looked at again after a
-  /// minute, exec plugins when their credential expires), else later.
+  /// Answers on `loop`, at once from inside the call when what is known is fresh (files are looked at again
+  /// after a minute, exec plugins when their credential expires), else later.
   virtual void authorization(io::Loop& loop, std::move_only_function<void(Result<Authorization>)> answer) = 0;
   /// The API answered 401: what is known is stale.
   virtual void invalidate() = 0;
@@ -61,7 +61,7 @@ struct ClusterConfig {
   Url server;  // https://host:port/prefix
   std::string tls_server_name;
   std::string default_namespace;
-  std::string impersonate_user;  // --as
+  std::string impersonate_user;                 // --as
   std::vector<std::string> impersonate_groups;  // as-groups; only with a user
   std::shared_ptr<Credentials> credentials;
   std::string origin;  // for logs: "in-cluster" or the kubeconfig's path and context
