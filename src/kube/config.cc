@@ -1,8 +1,7 @@
 #include "kube/config.h"
 
-#include <unistd.h>
-
 #include <string_view>
+#include <unistd.h>
 
 #include "kube/environment.h"
 

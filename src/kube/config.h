@@ -61,7 +61,7 @@ struct ClusterConfig {
   Url server;  // https://host:port/prefix
   std::string tls_server_name;
   std::string default_namespace;
-  std::string impersonate_user;  // --as
+  std::string impersonate_user;                 // --as
   std::vector<std::string> impersonate_groups;  // as-groups; only with a user
   std::shared_ptr<Credentials> credentials;
   std::string origin;  // for logs: "in-cluster" or the kubeconfig's path and context

@@ -27,8 +27,8 @@ Result<Selection> in_cluster_selection(const Environment& environment) {
   const std::string host = environment.variable(kHost);
   const std::string port = environment.variable(kPort);
   if (port.empty()) {
-    return fail(Code::kFailedPrecondition, "in-cluster: KUBERNETES_SERVICE_HOST is set, but " +
-                                               std::string(kPort) + " is not");
+    return fail(Code::kFailedPrecondition,
+                "in-cluster: KUBERNETES_SERVICE_HOST is set, but " + std::string(kPort) + " is not");
   }
   const bool ipv6 = host.find(':') != std::string::npos && !host.starts_with('[');
   Selection selection;

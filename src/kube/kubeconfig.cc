@@ -3,9 +3,7 @@
 #include <filesystem>
 #include <system_error>
 
-#include <yaml-cpp/exceptions.h>
-#include <yaml-cpp/node/impl.h>
-#include <yaml-cpp/node/parse.h>
+#include <yaml-cpp/yaml.h>
 
 #include "kube/files.h"
 #include "kube/yaml_fields.h"

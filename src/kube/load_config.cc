@@ -87,8 +87,8 @@ Result<std::unique_ptr<TlsSource>> tls_source(const Selection& selection, const 
   parts.insecure_skip_verify = cluster.insecure_skip_tls_verify;
   parts.ca_where = selection.cluster_where + ": certificate-authority";
   parts.user_where = selection.user_where;
-  auto ca = material(cluster.certificate_authority, cluster.certificate_authority_data,
-                     parts.ca_where + "-data");
+  auto ca =
+      material(cluster.certificate_authority, cluster.certificate_authority_data, parts.ca_where + "-data");
   if (!ca) return fail(ca.error());
   auto certificate = material(user.client_certificate, user.client_certificate_data,
                               parts.user_where + ": client-certificate-data");

@@ -55,7 +55,8 @@ Result<TlsSource::Parts> TlsSource::read() {
   const auto ca = material_.ca.read();
   if (!ca) return fail(ca.error().with_prefix(material_.ca_where));
   const auto certificate = material_.certificate.read();
-  if (!certificate) return fail(certificate.error().with_prefix(material_.user_where + ": client-certificate"));
+  if (!certificate)
+    return fail(certificate.error().with_prefix(material_.user_where + ": client-certificate"));
   const auto key = material_.key.read();
   if (!key) return fail(key.error().with_prefix(material_.user_where + ": client-key"));
   return Parts{*ca, *certificate, *key};

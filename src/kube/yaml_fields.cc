@@ -6,9 +6,7 @@
 
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
-#include <yaml-cpp/node/convert.h>
-#include <yaml-cpp/node/impl.h>
-#include <yaml-cpp/node/iterator.h>
+#include <yaml-cpp/yaml.h>
 
 namespace towline::kube {
 namespace {
