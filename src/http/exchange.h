@@ -93,7 +93,11 @@ class ServerExchange : public Exchange {
 };
 
 /// The client's end; the request head is given when it is made (see client.h).
-class ClientExchange : public Exchange {};
+class ClientExchange : public Exchange {
+ public:
+  /// After a response with status 101: takes the connection's byte stream away, as ServerExchange::take_stream.
+  virtual std::unique_ptr<io::Stream> take_stream();
+};
 
 /// Answers requests. One handler serves many connections; calls come from each connection's loop.
 class RequestHandler {

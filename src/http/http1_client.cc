@@ -23,10 +23,20 @@ class Client final : public ClientConnection, private Http1Connection {
   enum class Phase {
     kIdle,
     kExchange,
-    kRaw,   // after 101
+    kRaw,    // after 101
+    kTaken,  // the stream has another owner
     kOver,  // the last response is complete
   };
 
+  class Exchange final : public Http1Exchange<ClientExchange> {
+   public:
+    explicit Exchange(Client& client) : Http1Exchange(client) {}
+    std::unique_ptr<io::Stream> take_stream() override {
+      return link_.connection != nullptr ? static_cast<Client&>(*link_.connection).take_stream() : nullptr;
+    }
+  };
+
+  std::unique_ptr<io::Stream> take_stream();
   void abandon() override { reset(); }
   bool use_input() override;
   bool wants_input() const override;
@@ -55,7 +65,7 @@ std::unique_ptr<ClientExchange> Client::open(const RequestHead& head, bool end, 
   upgrade_ = !head.upgrade.empty();
   parser_.next(is_head_);
   begin_exchange();
-  auto exchange = std::make_unique<Http1Exchange<ClientExchange>>(static_cast<Http1Connection&>(*this));
+  auto exchange = std::make_unique<Exchange>(*this);
   exchange->set_handler(handler);
   send_head(head, end);
   request_run();
@@ -169,10 +179,21 @@ bool Client::wants_input() const {
       return has_credit();
     case Phase::kRaw:
       return !peer_ended_ && has_credit();
+    case Phase::kTaken:
     case Phase::kOver:
       return false;
   }
   return false;
+}
+
+std::unique_ptr<io::Stream> Client::take_stream() {
+  if (phase_ != Phase::kRaw || reset_ || !failure_.ok() || !output_.empty() || !held_.empty()) return nullptr;
+  phase_ = Phase::kTaken;
+  detach();
+  stream_->set_handler(nullptr);
+  std::string rest = input_.take();
+  request_run();
+  return rest.empty() ? std::move(stream_) : io::unread(std::move(stream_), std::move(rest));
 }
 
 bool Client::on_input_end(Status status) {
@@ -196,6 +217,7 @@ bool Client::on_input_end(Status status) {
 // --- between messages ---
 
 bool Client::advance() {
+  if (phase_ == Phase::kTaken) return close(Status());
   if (reset_) return close(Status(Code::kCancelled, "a request was given up half-way"));
   if (!failure_.ok()) return fail_now();
   if (phase_ == Phase::kOver) {

@@ -63,8 +63,10 @@ class Dial final : public Operation {
   }
 
   void secure(std::unique_ptr<Stream> stream) {
-    (void)stream;
-    finish(fail(Code::kUnimplemented, "TLS is not there"));
+    const std::string& name = target_.tls_server_name.empty() ? target_.host : target_.tls_server_name;
+    step_name_ = "TLS handshake with " + name + " (" + std::string(stream->peer()) + ")";
+    step_ = tls_connect(loop_, std::move(stream), target_.tls, name, target_.alpn, timeout_,
+                        [this](auto result) { finish(std::move(result)); });
   }
 
   Status timed_out() const {

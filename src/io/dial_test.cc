@@ -132,6 +132,7 @@ TEST_F(DialTest, ASilentAddressDoesNotEatTheTimeOfTheNext) {
   fake.advance(seconds(5));
   ASSERT_TRUE(run_until(local_loop, [&] { return result.has_value(); }));
   EXPECT_TRUE(result->has_value()) << result->error().to_string();
+  result.reset();  // lives on local_loop
 }
 
 TEST_F(DialTest, DestroyingTheOperationCancelsIt) {

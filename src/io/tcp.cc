@@ -66,20 +66,19 @@ class TcpStream final : public Stream, private Descriptor::Watcher {
   }
 
   Transfer write(std::span<const iovec> pieces) override {
-    Transfer result{Outcome::kDone};
+    std::size_t taken = 0;
     while (!pieces.empty()) {
       const auto batch = pieces.first(std::min<std::size_t>(pieces.size(), IOV_MAX));
       const Transfer sent = send(batch);
-      result.bytes += sent.bytes;
-      if (sent.outcome == Outcome::kDone) {
-        pieces = pieces.subspan(batch.size());
-        continue;
+      if (sent.outcome == Outcome::kError) return sent;
+      taken += sent.bytes;
+      if (sent.outcome == Outcome::kWouldBlock) {
+        descriptor_.wait_to_write();
+        return {taken > 0 ? Outcome::kDone : Outcome::kWouldBlock, taken};
       }
-      if (sent.outcome == Outcome::kWouldBlock) descriptor_.wait_to_write();
-      if (result.bytes == 0) result.outcome = sent.outcome;
-      break;
+      pieces = pieces.subspan(batch.size());
     }
-    return result;
+    return {Outcome::kDone, taken};
   }
 
   void shutdown_write() override { ::shutdown(descriptor_.fd(), SHUT_WR); }
@@ -95,7 +94,7 @@ class TcpStream final : public Stream, private Descriptor::Watcher {
     return n;
   }
 
-  // kDone when all of `batch` went, kWouldBlock or kError when only `bytes` of it did.
+  // kDone when all of `batch` went, kWouldBlock when only `bytes` of it did.
   Transfer send(std::span<const iovec> batch) {
     if (!writable_) return {Outcome::kWouldBlock};
     std::size_t total = 0;
