@@ -298,6 +298,26 @@ TEST_F(Http1Client, SwitchesProtocolsAndKeepsWhatWasWrittenBefore) {
   EXPECT_TRUE(closed);
 }
 
+TEST_F(Http1Client, GivesTheStreamAway) {
+  connect();
+  open({.method = "GET", .target = "/", .authority = "a", .upgrade = "websocket"});
+  EXPECT_EQ(into->client->take_stream(), nullptr);
+  wire.receive();
+  std::unique_ptr<io::Stream> stream;
+  into->after_response = [&] {
+    stream = into->client->take_stream();
+    into->client.reset();
+    connection.reset();
+  };
+  wire.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nfirst");
+  ASSERT_NE(stream, nullptr);
+  EXPECT_EQ(into->body, "");
+  std::byte buffer[20];
+  EXPECT_EQ(stream->read(buffer).bytes, 5U);
+  io::write(*stream, bytes_of("back"));
+  EXPECT_EQ(wire.receive(), "back");
+}
+
 TEST_F(Http1Client, ARefusedUpgradeIsAnOrdinaryResponse) {
   connect();
   open({.method = "GET", .target = "/", .authority = "a", .upgrade = "websocket"}, false);
