@@ -25,7 +25,7 @@ class Client final : public ClientConnection, private Http1Connection {
     kExchange,
     kRaw,    // after 101
     kTaken,  // the stream has another owner
-    kOver,  // the last response is complete
+    kOver,   // the last response is complete
   };
 
   class Exchange final : public Http1Exchange<ClientExchange> {

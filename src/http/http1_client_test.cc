@@ -28,7 +28,7 @@ struct Http1Client : testing::Test {
   std::unique_ptr<ClientConnection> connection;
 };
 
-constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+constexpr std::string_view kRequest = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 constexpr std::string_view kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\nok";
 
 TEST_F(Http1Client, SendsARequestInOneWriteAndReadsItsResponse) {
@@ -97,7 +97,7 @@ TEST_F(Http1Client, UsesTheConnectionAgainFromInsideTheLastCallback) {
   auto first = std::move(into);
   first->after_end = [&] { get(); };
   wire.send(kOk);
-  EXPECT_EQ(wire.receive(), kGet);
+  EXPECT_EQ(wire.receive(), kRequest);
   into->after_response = [&] { EXPECT_EQ(connection->available(), 1U); };
   wire.send("HTTP/1.1 204 No Content\r\n\r\n");
   EXPECT_TRUE(into->response_ended);
@@ -296,6 +296,26 @@ TEST_F(Http1Client, SwitchesProtocolsAndKeepsWhatWasWrittenBefore) {
   wire.poll();
   EXPECT_TRUE(into->ended);
   EXPECT_TRUE(closed);
+}
+
+TEST_F(Http1Client, GivesTheStreamAway) {
+  connect();
+  open({.method = "GET", .target = "/", .authority = "a", .upgrade = "websocket"});
+  EXPECT_EQ(into->client->take_stream(), nullptr);
+  wire.receive();
+  std::unique_ptr<io::Stream> stream;
+  into->after_response = [&] {
+    stream = into->client->take_stream();
+    into->client.reset();
+    connection.reset();
+  };
+  wire.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nfirst");
+  ASSERT_NE(stream, nullptr);
+  EXPECT_EQ(into->body, "");
+  std::byte buffer[20];
+  EXPECT_EQ(stream->read(buffer).bytes, 5U);
+  io::write(*stream, bytes_of("back"));
+  EXPECT_EQ(wire.receive(), "back");
 }
 
 TEST_F(Http1Client, ARefusedUpgradeIsAnOrdinaryResponse) {

@@ -45,7 +45,7 @@ class Http1Connection : public io::StreamHandler {
   void consume(std::size_t bytes);
   void reset();
   std::size_t unsent() const { return output_.unsent() + held_.size(); }
-  /// As ServerExchange::connection.
+  /// As ServerExchange::liveness.
   std::weak_ptr<const void> liveness();
   /// The exchange is being destroyed.
   virtual void abandon() = 0;

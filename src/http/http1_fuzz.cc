@@ -95,6 +95,7 @@ void fuzz_server(Choices choices) {
   server = serve_http1(wire.loop, std::move(wire.under_test), requests, {.limits = {.stream_window = 100}},
                        [&] { server.reset(); });
   feed(wire, choices);
+  server.reset();
 }
 
 void fuzz_client(Choices choices) {
@@ -124,6 +125,7 @@ void fuzz_client(Choices choices) {
   };
   open();
   feed(wire, choices);
+  client.reset();  // with the pointer empty before a callback looks at it
 }
 
 }  // namespace
