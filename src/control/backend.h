@@ -72,7 +72,8 @@ struct AgentPresence {
   std::string pod_name;
 };
 
-/// The configuration of the agents of a project may have changed (a push to its default branch, an API commit).
+/// The configuration of the agents of a project may have changed (a push to its default branch, an API
+/// commit).
 struct ConfigurationChanged {
   std::int64_t project_id = 0;
 };
@@ -92,8 +93,8 @@ using Event = std::variant<ConfigurationChanged, AgentTokenRevoked, Pushed>;
 /// All that the kas modules know of the control plane. Every asynchronous call answers once, on `loop`, never
 /// from inside the call. Safe from any thread.
 ///
-/// Errors: UNAUTHENTICATED for a credential that is wrong, expired or revoked; PERMISSION_DENIED for a valid one
-/// that may not; NOT_FOUND; RESOURCE_EXHAUSTED when the control plane is overloaded.
+/// Errors: UNAUTHENTICATED for a credential that is wrong, expired or revoked; PERMISSION_DENIED for a valid
+/// one that may not; NOT_FOUND; RESOURCE_EXHAUSTED when the control plane is overloaded.
 class Backend {
  public:
   template <typename T>
@@ -102,11 +103,12 @@ class Backend {
   virtual ~Backend() = default;
 
   virtual void agent_by_token(io::Loop& loop, Secret token, Answer<AuthenticatedAgent> answer) = 0;
-  virtual void agent_configuration(io::Loop& loop, std::int64_t agent_id, Answer<AgentConfiguration> answer) = 0;
+  virtual void agent_configuration(io::Loop& loop, std::int64_t agent_id,
+                                   Answer<AgentConfiguration> answer) = 0;
 
-  /// May the owner of this personal access token (scope k8s_proxy or api) use the agent, and as whom? Decided by
-  /// `user_access` of the agent's configuration: the user needs at least the developer role in one of the projects
-  /// or groups listed.
+  /// May the owner of this personal access token (scope k8s_proxy or api) use the agent, and as whom? Decided
+  /// by `user_access` of the agent's configuration: the user needs at least the developer role in one of the
+  /// projects or groups listed.
   virtual void access_by_token(io::Loop& loop, std::int64_t agent_id, Secret personal_access_token,
                                Answer<Access> answer) = 0;
 
