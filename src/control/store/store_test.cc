@@ -1,4 +1,5 @@
 #include <filesystem>
+#include <ostream>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -159,6 +160,7 @@ struct RoleCase {
   Role in_top, in_sub, in_project;
   Role expected;
 };
+void PrintTo(const RoleCase& each, std::ostream* to) { *to << each.name; }
 class RoleTest : public StoreTest, public ::testing::WithParamInterface<RoleCase> {};
 
 TEST_P(RoleTest, TheHighestOfDirectAndInheritedCounts) {
