@@ -168,4 +168,4 @@ void SettingTable::set(const std::string& name, const std::string& value) {
       .run();
 }
 
-}  // namespace
+}  // namespace towline::control
