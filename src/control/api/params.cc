@@ -1,8 +1,8 @@
 #include "control/api/params.h"
 
-#include <boost/json.hpp>
-
 #include <charconv>
+
+#include <boost/json.hpp>
 
 #include "base/encoding.h"
 #include "control/utf8.h"
@@ -66,8 +66,9 @@ Result<Params> Params::parse(const http::Request& request) {
   if (is_type(type, "application/x-www-form-urlencoded")) {
     // curl sends JSON under this name unless it is told otherwise.
     const bool json_after_all = request.body.find_first_not_of(" \t\r\n") == request.body.find('{');
-    status = json_after_all && request.body.find('{') != std::string::npos ? add_json(params.values_, request.body)
-                                                                          : add_form(params.values_, request.body);
+    status = json_after_all && request.body.find('{') != std::string::npos
+                 ? add_json(params.values_, request.body)
+                 : add_form(params.values_, request.body);
   } else if (type.empty() || is_type(type, "application/json")) {
     status = add_json(params.values_, request.body);
   } else {
@@ -164,7 +165,8 @@ std::vector<Params> Params::objects(std::string_view name) {
   if (value == nullptr) return refuse(std::string(name) + " is missing"), all;
   if (!value->is_array()) return refuse(std::string(name) + " is invalid: it must be a list"), all;
   for (const json::value& each : value->get_array()) {
-    if (!each.is_object()) return refuse(std::string(name) + " is invalid: it must be a list of objects"), all;
+    if (!each.is_object())
+      return refuse(std::string(name) + " is invalid: it must be a list of objects"), all;
     all.emplace_back().values_ = each.get_object();
   }
   return all;

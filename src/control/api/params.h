@@ -1,12 +1,12 @@
 #pragma once
 
-#include <boost/json/object.hpp>
-
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <boost/json/object.hpp>
 
 #include "base/status.h"
 #include "control/store/records.h"
@@ -14,9 +14,9 @@
 
 namespace towline::control::api {
 
-/// The parameters of a request: those of the query and those of the body (JSON or form), which win. A getter that
-/// cannot give what is asked for notes why and returns a default, so that a handler reads all it needs and then looks
-/// at check() once.
+/// The parameters of a request: those of the query and those of the body (JSON or form), which win. A getter
+/// that cannot give what is asked for notes why and returns a default, so that a handler reads all it needs
+/// and then looks at check() once.
 class Params {
  public:
   /// INVALID_ARGUMENT for a body that is neither a JSON object nor a form.

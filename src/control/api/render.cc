@@ -26,12 +26,9 @@ json::array scope_list(const AccessToken& token) {
 }  // namespace
 
 json::object render(const Core& core, const User& user, bool with_email) {
-  json::object out{{"id", user.id},
-                   {"username", user.username},
-                   {"name", user.name},
-                   {"state", user.state},
-                   {"avatar_url", nullptr},
-                   {"web_url", core.external_url + "/" + user.username}};
+  json::object out{{"id", user.id},         {"username", user.username},
+                   {"name", user.name},     {"state", user.state},
+                   {"avatar_url", nullptr}, {"web_url", core.external_url + "/" + user.username}};
   if (with_email) {
     out["email"] = user.email;
     out["public_email"] = nullptr;

@@ -1,10 +1,10 @@
 #include "control/api/respond.h"
 
-#include <boost/json.hpp>
-
 #include <array>
 #include <chrono>
 #include <cstdio>
+
+#include <boost/json.hpp>
 
 namespace towline::control::api {
 namespace {
@@ -55,7 +55,8 @@ std::string page_url(Context& context, std::int64_t page, std::int64_t size) {
 }  // namespace
 
 http::Response json_response(int status, const json::value& value) {
-  return {.status = status, .headers = {{"content-type", "application/json"}}, .body = json::serialize(value)};
+  return {
+      .status = status, .headers = {{"content-type", "application/json"}}, .body = json::serialize(value)};
 }
 
 http::Response list_response(Context& context, Page page, std::int64_t total, json::array items) {
@@ -97,10 +98,11 @@ json::value json_time(Millis time) {
   const year_month_day date(day);
   const hh_mm_ss clock(at - day);
   std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
-                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-                static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
+  std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ",
+                static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
+                static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()),
+                static_cast<int>(clock.subseconds().count()));
   return json::string(text.data());
 }
 
@@ -117,7 +119,8 @@ std::optional<Millis> parse_date(std::string_view text) {
   unsigned d = 0;
   char rest = 0;
   const std::string copy(text.substr(0, text.find('T')));  // a time of day is cut off
-  if (copy.size() != 10 || std::sscanf(copy.c_str(), "%4d-%2u-%2u%c", &y, &m, &d, &rest) != 3) return std::nullopt;
+  if (copy.size() != 10 || std::sscanf(copy.c_str(), "%4d-%2u-%2u%c", &y, &m, &d, &rest) != 3)
+    return std::nullopt;
   const year_month_day date{year(y), month(m), day(d)};
   if (!date.ok()) return std::nullopt;
   return duration_cast<milliseconds>(sys_days(date).time_since_epoch()).count();

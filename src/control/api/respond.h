@@ -1,11 +1,11 @@
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
-
-#include <optional>
-#include <string>
 
 #include "base/status.h"
 #include "control/api/router.h"
@@ -39,9 +39,9 @@ boost::json::object render(const Core& core, const Member& member);
 boost::json::object render(const AgentRecord& agent, const Project& project, const Namespace& space);
 boost::json::object render(const AgentToken& token, bool with_last_use);
 
-/// The project that the path names by number or full path, with the caller's role. NOT_FOUND when the caller may not
-/// see it, PERMISSION_DENIED when his role is lower than `needed`. Files and the like of a visible project need no role
-/// when `needed` is kNone.
+/// The project that the path names by number or full path, with the caller's role. NOT_FOUND when the caller
+/// may not see it, PERMISSION_DENIED when his role is lower than `needed`. Files and the like of a visible
+/// project need no role when `needed` is kNone.
 struct FoundProject {
   Project project;
   Namespace space;

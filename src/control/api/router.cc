@@ -59,7 +59,8 @@ std::int64_t Context::number(const std::string& name) const {
   return error == std::errc() && end == text.data() + text.size() ? number : 0;
 }
 
-Result<Match> match(std::span<const std::span<const Route>> tables, std::string_view method, std::string_view path) {
+Result<Match> match(std::span<const std::span<const Route>> tables, std::string_view method,
+                    std::string_view path) {
   Parts parts;
   for (const std::string_view raw : split(path)) {
     auto decoded = percent_decode(raw);

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <boost/json/value.hpp>
-
 #include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+
+#include <boost/json/value.hpp>
 
 #include "base/status.h"
 #include "control/api/params.h"
@@ -21,7 +21,7 @@ namespace towline::control::api {
 struct Context {
   Core& core;
   const http::Request& request;
-  std::string path;                         // below /api/v4, still encoded
+  std::string path;                          // below /api/v4, still encoded
   std::map<std::string, std::string> named;  // parts of the path, decoded
   Params params;
   std::optional<Caller> caller;
@@ -68,6 +68,7 @@ struct Match {
   const Route* route = nullptr;
   std::map<std::string, std::string> named;
 };
-Result<Match> match(std::span<const std::span<const Route>> tables, std::string_view method, std::string_view path);
+Result<Match> match(std::span<const std::span<const Route>> tables, std::string_view method,
+                    std::string_view path);
 
 }  // namespace towline::control::api

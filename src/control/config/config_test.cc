@@ -112,7 +112,8 @@ std::string bomb() {
 // As UTF-32, with half a surrogate pair for each '?'.
 std::string utf32(const std::string& ascii) {
   std::string text("\xff\xfe\0\0", 4);
-  for (const char c : ascii) text += c == '?' ? std::string("\0\xd8\0\0", 4) : std::string(1, c) + std::string(3, '\0');
+  for (const char c : ascii)
+    text += c == '?' ? std::string("\0\xd8\0\0", 4) : std::string(1, c) + std::string(3, '\0');
   return text;
 }
 

@@ -132,6 +132,7 @@ struct Base {
 }  // namespace
 
 Status check_branch_name(const std::string& name) {
+  start_library();
   int valid = 0;
   if (name.starts_with('-') || git_branch_name_is_valid(&valid, name.c_str()) != 0 || valid == 0 ||
       name.find('\0') != std::string::npos) {

@@ -29,7 +29,8 @@ using TreeBuilderHandle = std::unique_ptr<git_treebuilder, Freer<git_treebuilder
 using SignatureHandle = std::unique_ptr<git_signature, Freer<git_signature_free>>;
 using IteratorHandle = std::unique_ptr<git_reference_iterator, Freer<git_reference_iterator_free>>;
 
-/// The address to hand to a libgit2 function that makes an object: `git_x_lookup(out(handle), ...)`.
+/// The address to hand to a libgit2 function that makes an object: `git_x_lookup(out(handle), ...)`. The
+/// handle has the object when the whole expression is done, not before.
 template <typename Handle>
 class Out {
  public:
@@ -53,6 +54,11 @@ inline std::string to_text(const git_oid& id) {
   git_oid_fmt(text.data(), &id);
   return text;
 }
+
+/// To be called before anything else of libgit2, which counts its users; one stays for the life of the
+/// process. Neither the machine's nor the user's configuration has a say, and objects are on disk before a
+/// reference names them.
+void start_library();
 
 /// The Status of a libgit2 call that failed with `error` while doing `what`.
 Status git_status(int error, const std::string& what);

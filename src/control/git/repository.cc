@@ -6,22 +6,6 @@
 namespace towline::control::git {
 namespace {
 
-// libgit2 counts its users; one stays for the life of the process. Neither the machine's nor the user's
-// configuration has a say, and objects are on disk before a reference names them.
-void start_library() {
-  static const int once = [] {
-    git_libgit2_init();
-    for (const int level : {GIT_CONFIG_LEVEL_SYSTEM, GIT_CONFIG_LEVEL_XDG, GIT_CONFIG_LEVEL_GLOBAL,
-                            GIT_CONFIG_LEVEL_PROGRAMDATA}) {
-      git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, level, "");
-    }
-    git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);  // the data folder may be a volume of another owner
-    git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
-    return 0;
-  }();
-  (void)once;
-}
-
 Signature signature_of(const git_signature* from) {
   return {from->name ? from->name : "", from->email ? from->email : "", from->when.time * 1000};
 }
@@ -36,6 +20,20 @@ std::string mode_text(git_filemode_t mode) {
 }
 
 }  // namespace
+
+void start_library() {
+  static const int once = [] {
+    git_libgit2_init();
+    for (const int level : {GIT_CONFIG_LEVEL_SYSTEM, GIT_CONFIG_LEVEL_XDG, GIT_CONFIG_LEVEL_GLOBAL,
+                            GIT_CONFIG_LEVEL_PROGRAMDATA}) {
+      git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, level, "");
+    }
+    git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);  // the data folder may be a volume of another owner
+    git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
+    return 0;
+  }();
+  (void)once;
+}
 
 Status git_status(int error, const std::string& what) {
   const git_error* last = git_error_last();
@@ -194,10 +192,9 @@ Result<std::vector<TreeEntry>> Repository::tree(const std::string& revision, con
   if (!path.empty()) {
     TreeEntryHandle entry;
     TreeHandle child;
-    if (git_tree_entry_bypath(out(entry), tree->get(), path.c_str()) != 0 ||
-        git_tree_lookup(out(child), impl_->handle.get(), git_tree_entry_id(entry.get())) != 0) {
-      return fail(Code::kNotFound, "folder \"" + path + "\" does not exist");
-    }
+    int error = git_tree_entry_bypath(out(entry), tree->get(), path.c_str());
+    if (error == 0) error = git_tree_lookup(out(child), impl_->handle.get(), git_tree_entry_id(entry.get()));
+    if (error != 0) return fail(Code::kNotFound, "folder \"" + path + "\" does not exist");
     *tree = std::move(child);
     folder = path + "/";
   }
