@@ -1,10 +1,10 @@
 #include "base/encoding.h"
 
-#include <openssl/evp.h>
-#include <openssl/rand.h>
-
 #include <cstdlib>
 #include <cstring>
+
+#include <openssl/evp.h>
+#include <openssl/rand.h>
 
 namespace towline {
 namespace {
@@ -25,9 +25,9 @@ bool is_unreserved(char c) {
 
 std::string base64_encode(std::string_view bytes) {
   std::string out(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  const int n = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                                reinterpret_cast<const unsigned char*>(bytes.data()),
-                                static_cast<int>(bytes.size()));
+  const int n =
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
   out.resize(static_cast<std::size_t>(n));
   return out;
 }
@@ -35,8 +35,8 @@ std::string base64_encode(std::string_view bytes) {
 Result<std::string> base64_decode(std::string_view text) {
   while (!text.empty() && text.back() == '=') text.remove_suffix(1);
   for (char c : text) {
-    const bool valid = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' ||
-                       c == '/';
+    const bool valid =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
     if (!valid) return fail(Code::kInvalidArgument, "not base64: unexpected character");
   }
   if (text.size() % 4 == 1) return fail(Code::kInvalidArgument, "not base64: impossible length");
@@ -44,9 +44,9 @@ Result<std::string> base64_decode(std::string_view text) {
   const std::size_t padding = (4 - padded.size() % 4) % 4;
   padded.append(padding, '=');
   std::string out(3 * padded.size() / 4, '\0');
-  const int n = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                                reinterpret_cast<const unsigned char*>(padded.data()),
-                                static_cast<int>(padded.size()));
+  const int n =
+      EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                      reinterpret_cast<const unsigned char*>(padded.data()), static_cast<int>(padded.size()));
   if (n < 0) return fail(Code::kInvalidArgument, "not base64");
   out.resize(static_cast<std::size_t>(n) - padding);
   return out;

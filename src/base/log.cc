@@ -1,11 +1,11 @@
 #include "base/log.h"
 
+#include <charconv>
+#include <mutex>
+
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
-
-#include <charconv>
-#include <mutex>
 
 namespace towline {
 namespace {
@@ -54,9 +54,10 @@ void append_field(std::string& out, const LogField& field) {
     out.append(*flag ? "true" : "false");
   } else {
     char buffer[32];
-    const auto end = std::holds_alternative<std::int64_t>(field.value)
-                         ? std::to_chars(buffer, buffer + sizeof buffer, std::get<std::int64_t>(field.value)).ptr
-                         : std::to_chars(buffer, buffer + sizeof buffer, std::get<double>(field.value)).ptr;
+    const auto end =
+        std::holds_alternative<std::int64_t>(field.value)
+            ? std::to_chars(buffer, buffer + sizeof buffer, std::get<std::int64_t>(field.value)).ptr
+            : std::to_chars(buffer, buffer + sizeof buffer, std::get<double>(field.value)).ptr;
     out.append(buffer, end);
   }
 }

@@ -27,8 +27,7 @@ struct LogField {
   LogField(std::string_view k, const std::string& v) : key(k), value(std::string_view(v)) {}
   LogField(std::string_view k, const char* v) : key(k), value(std::string_view(v)) {}
   template <typename T>
-    requires std::is_arithmetic_v<T>
-  LogField(std::string_view k, T v) : key(k) {
+  requires std::is_arithmetic_v<T> LogField(std::string_view k, T v) : key(k) {
     if constexpr (std::is_same_v<T, bool>) {
       value = v;
     } else if constexpr (std::is_floating_point_v<T>) {

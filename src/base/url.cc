@@ -1,10 +1,10 @@
 #include "base/url.h"
 
-#include <boost/url/parse.hpp>
-#include <boost/url/url_view.hpp>
-
 #include <algorithm>
 #include <charconv>
+
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
 
 namespace towline {
 namespace {

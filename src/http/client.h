@@ -20,7 +20,8 @@ class ClientConnection {
   virtual ~ClientConnection() = default;
   /// Begins a request. `end`: it has no body. Null when the connection can take none (see available).
   /// Content-Length is taken from head.content_length; without it HTTP/1.1 sends chunks.
-  virtual std::unique_ptr<ClientExchange> open(const RequestHead& head, bool end, ExchangeHandler* handler) = 0;
+  virtual std::unique_ptr<ClientExchange> open(const RequestHead& head, bool end,
+                                               ExchangeHandler* handler) = 0;
   /// Requests that could be opened now: HTTP/1.1 at most one; 0 on a closed or draining connection.
   virtual std::size_t available() const = 0;
   /// Requests under way.

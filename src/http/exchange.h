@@ -84,20 +84,27 @@ class ServerExchange : public Exchange {
   /// the exchange is finished by that. Null on HTTP/2.
   virtual std::unique_ptr<io::Stream> take_stream() = 0;
 
-  /// Lets this connection's peer run `streams` exchanges at once instead of Limits::streams, for peers that have
-  /// proved who they are. Nothing on HTTP/1.1.
+  /// Lets this connection's peer run `streams` exchanges at once instead of Limits::streams, for peers that
+  /// have proved who they are. Nothing on HTTP/1.1.
   virtual void set_stream_limit(std::uint32_t streams) { (void)streams; }
+
+  /// Expires when the connection is lost or closed, before its exchanges are told; may be looked at from any thread.
+  virtual std::weak_ptr<const void> liveness() const { return {}; }
 };
 
 /// The client's end; the request head is given when it is made (see client.h).
-class ClientExchange : public Exchange {};
+class ClientExchange : public Exchange {
+ public:
+  /// After a response with status 101: takes the connection's byte stream away, as ServerExchange::take_stream.
+  virtual std::unique_ptr<io::Stream> take_stream();
+};
 
 /// Answers requests. One handler serves many connections; calls come from each connection's loop.
 class RequestHandler {
  public:
   virtual ~RequestHandler() = default;
-  /// A request head has arrived. `has_body` is false when the request ended with its head. The callee owns the
-  /// exchange, sets its handler before it returns and answers now or later. For a request with "Expect:
+  /// A request head has arrived. `has_body` is false when the request ended with its head. The callee owns
+  /// the exchange, sets its handler before it returns and answers now or later. For a request with "Expect:
   /// 100-continue", 100 is sent with the first consume() or by consume(0).
   virtual void on_request(RequestHead head, bool has_body, std::unique_ptr<ServerExchange> exchange) = 0;
 };

@@ -39,7 +39,7 @@ Http1Connection::Http1Connection(io::Loop& loop, std::unique_ptr<io::Stream> str
 }
 
 Http1Connection::~Http1Connection() {
-  alive_.reset();
+  liveness_.reset();
   ExchangeHandler* handler = detach();
   if (handler != nullptr)
     handler->on_failed(Status(Code::kUnavailable, "the connection was closed on this side"));
@@ -131,6 +131,7 @@ bool Http1Connection::write_output() {
 }
 
 bool Http1Connection::fail_now() {
+  liveness_.reset();
   ExchangeHandler* handler = detach();
   if (handler != nullptr && !call([&] { handler->on_failed(failure_); })) return false;
   return close(failure_);
@@ -138,6 +139,7 @@ bool Http1Connection::fail_now() {
 
 bool Http1Connection::close(Status why) {
   write_timer_.cancel();
+  liveness_.reset();
   detach();
   stream_.reset();
   input_.clear();
@@ -160,6 +162,12 @@ ExchangeHandler* Http1Connection::detach() {
   if (link_ == nullptr) return nullptr;
   link_->connection = nullptr;
   return std::exchange(link_, nullptr)->handler;
+}
+
+std::weak_ptr<const void> Http1Connection::liveness() {
+  if (liveness_ == nullptr && stream_ != nullptr && failure_.ok() && !reset_)
+    liveness_ = std::make_shared<const char>();
+  return liveness_;
 }
 
 void Http1Connection::begin_body(BodyFraming framing, std::uint64_t length, bool swallow) {

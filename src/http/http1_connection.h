@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/destruction_watch.h"
 #include "http/exchange.h"
 #include "http/http1_input.h"
 #include "http/http1_output.h"
@@ -44,6 +45,8 @@ class Http1Connection : public io::StreamHandler {
   void consume(std::size_t bytes);
   void reset();
   std::size_t unsent() const { return output_.unsent() + held_.size(); }
+  /// As ServerExchange::liveness.
+  std::weak_ptr<const void> liveness();
   /// The exchange is being destroyed.
   virtual void abandon() = 0;
 
@@ -84,15 +87,17 @@ class Http1Connection : public io::StreamHandler {
   /// From here on both directions carry raw bytes.
   void begin_raw();
   void begin_exchange();
+  /// To be called before an exchange learns that the connection is lost.
+  void lose_liveness() { liveness_.reset(); }
   /// Separates exchange and connection; the handler, for a last call.
   ExchangeHandler* detach();
 
   /// Calls that return whether the connection still exists.
   template <typename Call>
   bool call(Call&& callback) {
-    const std::weak_ptr<char> alive = alive_;
+    const DestructionWatch watch(destruction_);
     callback();
-    return !alive.expired();
+    return !watch.destroyed();
   }
   bool deliver_body(std::string_view data);
   /// Delivers raw input as far as credit goes.
@@ -142,7 +147,9 @@ class Http1Connection : public io::StreamHandler {
   bool again_ = false;
   bool scheduled_ = false;
   io::Timer write_timer_;
-  std::shared_ptr<char> alive_ = std::make_shared<char>();
+  DestructionWatch::Subject destruction_;
+  std::shared_ptr<char> alive_ = std::make_shared<char>();  // for deferred tasks
+  std::shared_ptr<const char> liveness_;  // made when asked for; gone once the connection is lost
 };
 
 /// The exchange that a handler holds; it only forwards.

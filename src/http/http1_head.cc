@@ -94,6 +94,8 @@ Flaw check_request(Http1Head& head) {
   const bool has_body = head.chunked || head.framed_length.value_or(0) > 0;
   if (!head.http10 && !has_body && head.headers.has_token("connection", "upgrade")) {
     head.upgrade = head.headers.get("upgrade").value_or("");
+    // "curl --http2" offers this with any request; HTTP/2 is for ALPN and prior knowledge (RFC 9113, 3.1).
+    if (equals_ignoring_case(head.upgrade, "h2c")) head.upgrade.clear();
   }
   head.keep_alive = !head.http10 && !head.headers.has_token("connection", "close");
   head.expects_continue = !head.http10 && has_body && head.headers.has_token("expect", "100-continue");

@@ -1,8 +1,7 @@
-#include <chrono>
+#include "http/http1_server.h"
+
 #include <utility>
 
-#include "http/http1_connection.h"
-#include "http/server.h"
 #include "http/simple.h"
 
 namespace towline::http {
@@ -18,98 +17,11 @@ constexpr std::size_t kMaxPipelined = 64 * 1024;
 constexpr std::chrono::seconds kLingerTime{2};
 constexpr std::size_t kMaxLinger = 1024 * 1024;
 
-class Server final : public ServerConnection, private Http1Connection {
- public:
-  Server(io::Loop& loop, std::unique_ptr<io::Stream> stream, RequestHandler& handler, const Limits& limits,
-         std::move_only_function<void()> on_closed)
-      : Http1Connection(loop, std::move(stream), Http1Parser::Role::kRequests, limits),
-        handler_(handler),
-        on_closed_(std::move(on_closed)),
-        read_timer_(loop, [this] { on_read_timeout(); }) {}
-
-  void drain() override {
-    draining_ = true;
-    if (phase_ == Phase::kHead) request_run();
-  }
-  std::size_t active() const override { return phase_ == Phase::kExchange || phase_ == Phase::kRaw ? 1 : 0; }
-
- private:
-  enum class Phase {
-    kHead,      // between requests, or in a head
-    kExchange,  // a request is being answered
-    kRaw,       // after 101
-    kLinger,    // the last response is leaving
-    kTaken,     // the stream has another owner
-  };
-  enum class Waiting { kNothing, kHead, kRequest, kBody, kLinger };
-
-  class Exchange final : public Http1Exchange<ServerExchange> {
-   public:
-    explicit Exchange(Server& server) : Http1Exchange(server) {}
-    void respond(const ResponseHead& head, bool end) override {
-      if (Server* server = connection()) server->respond(head, end);
-    }
-    std::unique_ptr<io::Stream> take_stream() override {
-      Server* server = connection();
-      return server != nullptr ? server->take_stream() : nullptr;
-    }
-
-   private:
-    Server* connection() { return static_cast<Server*>(link_.connection); }
-  };
-
-  // The exchange's calls.
-  void respond(const ResponseHead& head, bool end);
-  void respond_body(const ResponseHead& head, bool end);
-  void switch_protocols(const ResponseHead& head);
-  std::unique_ptr<io::Stream> take_stream();
-  void abandon() override;
-  void on_consume() override;
-
-  // The connection's.
-  bool use_input() override;
-  bool wants_input() const override;
-  bool on_input_end(Status status) override;
-  bool advance() override;
-  void closed(Status) override;
-
-  bool parse();
-  bool begin_request();
-  bool use_body(std::string_view body);
-  bool end_request();
-  bool refuse(Status failure, int status);
-  bool next_request();
-  void linger();
-  void on_read_timeout();
-  Waiting waiting() const;
-  void watch_time();
-  std::chrono::milliseconds patience(Waiting what) const;
-  // Whether bytes of the request's body may still come.
-  bool expects_body() const { return phase_ == Phase::kExchange && !request_done_; }
-
-  RequestHandler& handler_;
-  std::move_only_function<void()> on_closed_;
-  io::Timer read_timer_;
-  Waiting watched_ = Waiting::kNothing;
-  Phase phase_ = Phase::kHead;
-  bool draining_ = false;
-  bool first_ = true;  // no request has come yet
-
-  // Of the request at hand.
-  bool request_done_ = false;
-  bool responded_ = false;
-  bool keep_alive_ = true;
-  bool awaits_continue_ = false;  // the client holds its body back until told to go on
-  bool is_head_ = false;
-  bool upgrade_ = false;
-  std::size_t discarded_ = 0;
-  std::size_t lingered_ = 0;
-  bool shut_ = false;
-};
+}  // namespace
 
 // --- input ---
 
-bool Server::use_input() {
+bool Http1Server::use_input() {
   if (phase_ == Phase::kHead || expects_body()) {
     if (!parse()) return false;
   }
@@ -121,7 +33,7 @@ bool Server::use_input() {
   return true;
 }
 
-bool Server::parse() {
+bool Http1Server::parse() {
   while ((phase_ == Phase::kHead || expects_body()) && !reset_ && input_.size() > 0) {
     const auto step = parser_.step(input_.bytes(), link_ != nullptr ? credit() : input_.size());
     input_.consume(step.consumed);
@@ -145,7 +57,7 @@ bool Server::parse() {
   return true;
 }
 
-bool Server::begin_request() {
+bool Http1Server::begin_request() {
   const bool has_body = !parser_.done();
   keep_alive_ = parser_.keep_alive();
   awaits_continue_ = parser_.expects_continue();
@@ -163,20 +75,20 @@ bool Server::begin_request() {
   return call([&] { handler_.on_request(std::move(head), has_body, std::move(exchange)); });
 }
 
-bool Server::use_body(std::string_view body) {
+bool Http1Server::use_body(std::string_view body) {
   awaits_continue_ = false;
   if (link_ != nullptr) return deliver_body(body);
   discarded_ += body.size();
   return true;
 }
 
-bool Server::end_request() {
+bool Http1Server::end_request() {
   request_done_ = true;
   if (link_ == nullptr || link_->handler == nullptr) return true;
   return call([&] { link_->handler->on_end(parser_.take_trailers()); });
 }
 
-bool Server::wants_input() const {
+bool Http1Server::wants_input() const {
   switch (phase_) {
     case Phase::kHead:
       return !draining_;
@@ -195,7 +107,7 @@ bool Server::wants_input() const {
 
 // A client that has ended its direction while it waits for a response counts as gone: curl, kubectl and
 // browsers never half-close, and a watch must end when its reader does.
-bool Server::on_input_end(Status status) {
+bool Http1Server::on_input_end(Status status) {
   if (phase_ == Phase::kRaw && status.ok()) return deliver_raw_end();
   const bool waits_for_us = phase_ == Phase::kRaw || (phase_ == Phase::kExchange && !our_end_);
   const bool owes_body = expects_body() && link_ != nullptr;
@@ -208,7 +120,8 @@ bool Server::on_input_end(Status status) {
 }
 
 // Answers what cannot be handled, if no answer has begun, and closes.
-bool Server::refuse(Status failure, int status) {
+bool Http1Server::refuse(Status failure, int status) {
+  lose_liveness();
   ExchangeHandler* handler = detach();
   const std::string message = failure.message();
   if (handler != nullptr && !call([&] { handler->on_failed(std::move(failure)); })) return false;
@@ -228,7 +141,7 @@ bool Server::refuse(Status failure, int status) {
 
 // --- output ---
 
-void Server::respond(const ResponseHead& head, bool end) {
+void Http1Server::respond(const ResponseHead& head, bool end) {
   if (responded_ || phase_ != Phase::kExchange || reset_) return;
   if (head.status == 101) {
     switch_protocols(head);
@@ -237,7 +150,7 @@ void Server::respond(const ResponseHead& head, bool end) {
   }
 }
 
-void Server::respond_body(const ResponseHead& head, bool end) {
+void Http1Server::respond_body(const ResponseHead& head, bool end) {
   responded_ = true;
   const bool forbidden = is_head_ || head.status == 204 || head.status == 304;
   std::optional<std::uint64_t> length = head.content_length;
@@ -260,7 +173,7 @@ void Server::respond_body(const ResponseHead& head, bool end) {
   request_run();
 }
 
-void Server::switch_protocols(const ResponseHead& head) {
+void Http1Server::switch_protocols(const ResponseHead& head) {
   if (!upgrade_) {
     fail(Status(Code::kInternal, "101 answers a request that asked for no upgrade"));
     return request_run();
@@ -274,7 +187,7 @@ void Server::switch_protocols(const ResponseHead& head) {
   request_run();
 }
 
-std::unique_ptr<io::Stream> Server::take_stream() {
+std::unique_ptr<io::Stream> Http1Server::take_stream() {
   if (phase_ != Phase::kRaw || reset_ || !failure_.ok()) return nullptr;
   // The 101 leaves first. A transport that does not take so little right after a request is as good as
   // broken.
@@ -287,7 +200,7 @@ std::unique_ptr<io::Stream> Server::take_stream() {
   return rest.empty() ? std::move(stream_) : io::unread(std::move(stream_), std::move(rest));
 }
 
-void Server::abandon() {
+void Http1Server::abandon() {
   if (our_end_ && phase_ == Phase::kExchange) {
     detach();
     request_run();
@@ -296,7 +209,7 @@ void Server::abandon() {
   }
 }
 
-void Server::on_consume() {
+void Http1Server::on_consume() {
   if (!awaits_continue_ || responded_) return;
   awaits_continue_ = false;
   output_.add({{"HTTP/1.1 100 Continue\r\n\r\n"}});
@@ -305,7 +218,7 @@ void Server::on_consume() {
 
 // --- between messages ---
 
-bool Server::advance() {
+bool Http1Server::advance() {
   if (phase_ == Phase::kTaken || reset_) return close(Status());
   if (!failure_.ok()) return fail_now();
   const bool sent = our_end_ && output_.empty();
@@ -327,7 +240,7 @@ bool Server::advance() {
   return true;
 }
 
-bool Server::next_request() {
+bool Http1Server::next_request() {
   detach();
   if (!keep_alive_ || draining_) return close(Status());
   phase_ = Phase::kHead;
@@ -339,20 +252,20 @@ bool Server::next_request() {
   return true;
 }
 
-void Server::linger() {
+void Http1Server::linger() {
   detach();
   phase_ = Phase::kLinger;
   request_run();
 }
 
-void Server::closed(Status) {
+void Http1Server::closed(Status) {
   read_timer_.cancel();
   if (auto callback = std::exchange(on_closed_, nullptr)) callback();
 }
 
 // --- time ---
 
-Server::Waiting Server::waiting() const {
+Http1Server::Waiting Http1Server::waiting() const {
   switch (phase_) {
     case Phase::kHead:
       return first_ || parser_.started() || input_.size() > 0 ? Waiting::kHead : Waiting::kRequest;
@@ -366,7 +279,7 @@ Server::Waiting Server::waiting() const {
   }
 }
 
-std::chrono::milliseconds Server::patience(Waiting what) const {
+std::chrono::milliseconds Http1Server::patience(Waiting what) const {
   switch (what) {
     case Waiting::kHead:
       return limits_.header_timeout;
@@ -379,7 +292,7 @@ std::chrono::milliseconds Server::patience(Waiting what) const {
   }
 }
 
-void Server::watch_time() {
+void Http1Server::watch_time() {
   const Waiting now = waiting();
   const bool renewed = now == Waiting::kBody && got_input_;
   if (now == watched_ && !renewed) return;
@@ -391,7 +304,7 @@ void Server::watch_time() {
   }
 }
 
-void Server::on_read_timeout() {
+void Http1Server::on_read_timeout() {
   const Waiting was = std::exchange(watched_, Waiting::kNothing);
   if (was == Waiting::kRequest || was == Waiting::kLinger) {
     reset_ = true;
@@ -403,12 +316,11 @@ void Server::on_read_timeout() {
   run();
 }
 
-}  // namespace
-
 std::unique_ptr<ServerConnection> serve_http1(io::Loop& loop, std::unique_ptr<io::Stream> stream,
                                               RequestHandler& handler, ServerConnectionOptions options,
                                               std::move_only_function<void()> on_closed) {
-  return std::make_unique<Server>(loop, std::move(stream), handler, options.limits, std::move(on_closed));
+  return std::make_unique<Http1Server>(loop, std::move(stream), handler, options.limits,
+                                       std::move(on_closed));
 }
 
 }  // namespace towline::http

@@ -11,6 +11,7 @@
 
 #include "http/client.h"
 #include "http/server.h"
+#include "http/simple.h"
 #include "io/loop.h"
 #include "io/pair.h"
 
@@ -160,6 +161,30 @@ class Wire {
   std::unique_ptr<io::Stream> raw;
   std::unique_ptr<io::Stream> under_test;
 };
+
+/// A server at the other end of a wire, and what it is asked.
+struct Served {
+  void serve(Limits limits = {}) {
+    connection = serve_http1(wire.loop, std::move(wire.under_test), requests, {.limits = limits}, [this] {
+      gone = true;
+      if (destroy_when_gone) connection.reset();
+    });
+    wire.poll();
+  }
+  static void hello(Requests::Item& item) {
+    http::send(*item.server, {.headers = {{"a", "b"}}, .body = "hello"});
+  }
+
+  Wire wire;
+  Requests requests;
+  std::unique_ptr<ServerConnection> connection;
+  bool gone = false;
+  bool destroy_when_gone = true;
+};
+
+inline constexpr std::string_view kGet = "GET /x?y=1 HTTP/1.1\r\nHost: example.com\r\nAccept: a\r\n\r\n";
+/// What Served::hello answers.
+inline constexpr std::string_view kHello = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nA: b\r\n\r\nhello";
 
 /// `text` without its Date field, which tests do not care for.
 inline std::string undated(std::string text) {

@@ -19,7 +19,7 @@ struct Http1Timeouts : testing::Test {
   std::unique_ptr<ServerConnection> server;
 };
 
-constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+constexpr std::string_view kRequest = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 TEST_F(Http1Timeouts, ASilentClientIsToldAndLeft) {
   wire.advance(seconds(9));
@@ -44,10 +44,10 @@ TEST_F(Http1Timeouts, ATricklingHeadGetsNoMoreTime) {
 
 TEST_F(Http1Timeouts, AnIdleConnectionIsClosedSilently) {
   requests.on = [](auto& item) { send(*item.server, {}); };
-  wire.exchange(kGet);
+  wire.exchange(kRequest);
   wire.advance(seconds(119));
   EXPECT_FALSE(gone);
-  wire.exchange(kGet);
+  wire.exchange(kRequest);
   wire.advance(seconds(119));
   EXPECT_FALSE(gone);
   wire.advance(seconds(2));
@@ -57,7 +57,7 @@ TEST_F(Http1Timeouts, AnIdleConnectionIsClosedSilently) {
 
 TEST_F(Http1Timeouts, TheNextHeadIsTimedFromItsFirstByte) {
   requests.on = [](auto& item) { send(*item.server, {}); };
-  wire.exchange(kGet);
+  wire.exchange(kRequest);
   wire.advance(seconds(100));
   wire.send("G");
   wire.advance(seconds(9));
@@ -89,7 +89,7 @@ TEST_F(Http1Timeouts, ABodyThatStopsAfterTheResponseBeganClosesTheConnection) {
 }
 
 TEST_F(Http1Timeouts, NothingHurriesAResponse) {
-  wire.send(kGet);
+  wire.send(kRequest);
   wire.advance(seconds(100'000));
   EXPECT_FALSE(gone);
   send(*requests.items[0]->server, {});
@@ -105,7 +105,7 @@ TEST_F(Http1Timeouts, AHandlerThatDoesNotReadIsNotTheClientsFault) {
 }
 
 TEST_F(Http1Timeouts, AClientThatTakesNothingIsGivenUp) {
-  wire.send(kGet);
+  wire.send(kRequest);
   ServerExchange& exchange = *requests.items[0]->server;
   exchange.respond({});
   const std::string piece(20'000, 'x');

@@ -130,6 +130,15 @@ TEST_F(Http1Upgrade, ARequestWithABodyIsNoUpgrade) {
   EXPECT_EQ(requests.items[0]->body, "x");
 }
 
+TEST_F(Http1Upgrade, AnOfferOfHttp2IsNoUpgrade) {
+  serve();
+  wire.send(
+      "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: "
+      "A\r\n\r\n");
+  EXPECT_EQ(requests.items.at(0)->head.upgrade, "");
+  EXPECT_TRUE(requests.items[0]->head.headers.empty());
+}
+
 TEST_F(Http1Upgrade, IsNotAnsweredByAHandlerThatWasNotAsked) {
   serve();
   wire.send("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\n\r\n");

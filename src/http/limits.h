@@ -15,13 +15,13 @@ struct Limits {
   std::size_t header_count = 256;
   /// Body bytes a peer may send ahead of consume(), per exchange. Enough for 40 Mbit/s at 50 ms.
   std::size_t stream_window = 256 * 1024;
-  /// Unconsumed body bytes of all exchanges of one HTTP/2 connection. While it is exceeded the connection's own
-  /// window stays shut and all its exchanges wait.
+  /// Unconsumed body bytes of all exchanges of one HTTP/2 connection. While it is exceeded the connection's
+  /// own window stays shut and all its exchanges wait.
   std::size_t connection_window = 16 * 1024 * 1024;
   /// Exchanges at once on one HTTP/2 connection; told to the peer in SETTINGS. Over it: REFUSED_STREAM.
   std::uint32_t streams = 256;
-  /// Streams a peer may reset in a row faster than they are answered, "rapid reset" (CVE-2023-44487). Over it:
-  /// GOAWAY with ENHANCE_YOUR_CALM.
+  /// Streams a peer may reset in a row faster than they are answered, "rapid reset" (CVE-2023-44487). Over
+  /// it: GOAWAY with ENHANCE_YOUR_CALM.
   std::uint32_t reset_burst = 1000;
   std::uint32_t resets_per_second = 100;
   /// From accept, or from the end of the last request, to a complete head. Against slow-loris peers.

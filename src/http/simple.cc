@@ -1,5 +1,6 @@
 #include "http/simple.h"
 
+#include <algorithm>
 #include <exception>
 #include <span>
 #include <utility>
@@ -42,7 +43,8 @@ class BodyCollector final : public ExchangeHandler {
         exchange_(std::move(exchange)),
         limit_(limit),
         done_(std::move(done)) {
-    if (request_.head.content_length) request_.body.reserve(*request_.head.content_length);
+    // A promise alone costs no more than this.
+    request_.body.reserve(std::min<std::uint64_t>(request_.head.content_length.value_or(0), 64 * 1024));
     exchange_->set_handler(this);
     exchange_->consume(0);  // answers "Expect: 100-continue"
   }

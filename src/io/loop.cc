@@ -1,16 +1,16 @@
 #include "io/loop.h"
 
-#include <boost/asio/defer.hpp>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-
 #include <algorithm>
 #include <atomic>
 #include <optional>
 #include <set>
 #include <utility>
+
+#include <boost/asio/defer.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 namespace towline::io {
 
@@ -124,7 +124,9 @@ void Loop::dispatch(Task task) {
   }
 }
 
-bool Loop::on_loop() const { return impl_->thread.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
+bool Loop::on_loop() const {
+  return impl_->thread.load(std::memory_order_relaxed) == std::this_thread::get_id();
+}
 
 void Loop::defer(Task task) { asio::defer(impl_->context, std::move(task)); }
 

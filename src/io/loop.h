@@ -84,8 +84,8 @@ class LoopGroup {
 };
 
 /// A single-shot timer by the loop's clock. Lives on its loop. Destroying it, or starting it again, cancels
-/// what was pending: after that the callback does not run. Moving the deadline further out is cheap, so that a
-/// connection can do it with each request. The callback may destroy its timer.
+/// what was pending: after that the callback does not run. Moving the deadline further out is cheap, so that
+/// a connection can do it with each request. The callback may destroy its timer.
 class Timer {
  public:
   Timer(Loop& loop, Task on_expiry);

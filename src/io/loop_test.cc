@@ -1,11 +1,11 @@
 #include "io/loop.h"
 
-#include <gtest/gtest.h>
-
 #include <atomic>
 #include <future>
 #include <memory>
 #include <optional>
+
+#include <gtest/gtest.h>
 
 namespace towline::io {
 namespace {
@@ -114,7 +114,9 @@ TEST(WorkerPool, WorksOffTheLoopAndReturnsToIt) {
     WorkerPool pool(1);
     ASSERT_TRUE(pool.submit(
         loops.at(0), [&] { worked_on_loop = loops.at(0).on_loop(); },
-        [&] { where.set_value({worked_on_loop, loops.at(0).on_loop()}); }));
+        [&] {
+          where.set_value({worked_on_loop, loops.at(0).on_loop()});
+        }));
     const auto [work, done] = where.get_future().get();
     EXPECT_FALSE(work);
     EXPECT_TRUE(done);

@@ -1,12 +1,11 @@
 #pragma once
 
-#include <sys/uio.h>
-
 #include <cstddef>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <sys/uio.h>
 
 #include "base/status.h"
 

@@ -35,7 +35,7 @@ struct TlsServerOptions {
   TlsIdentity identity;
   /// PEM; set: clients must show a certificate signed by one of these.
   std::string client_ca;
-  /// ALPN in order of preference.
+  /// ALPN in order of preference. A client that offers only others is refused, one that offers none is not.
   std::vector<std::string> alpn = {"h2", "http/1.1"};
 };
 
@@ -55,8 +55,13 @@ class TlsServerContext {
   virtual Status replace(const TlsServerOptions& options) = 0;
 };
 
-/// Shakes hands as client over `lower`; gives the protected stream, or an error such as
-/// "TLS: certificate verify failed: self-signed certificate in certificate chain (give the CA with ...)".
+/// Shakes hands as client over `lower`; gives the protected stream, or an error that names the peer,
+/// OpenSSL's reason and what it means: "TLS handshake with kas.example.com (192.0.2.1:443): certificate
+/// verify failed: self-signed certificate in certificate chain: the server's CA is not trusted".
+///
+/// Protected streams report kEof for close_notify and also for a TCP end without it: many clients leave it
+/// out, and what is read here (HTTP) frames its messages itself and so notices truncation. After a peer's
+/// handshake is done TLS 1.3 may still refuse us (a missing client certificate): then the first read fails.
 std::unique_ptr<Operation> tls_connect(Loop& loop, std::unique_ptr<Stream> lower,
                                        std::shared_ptr<TlsClientContext> context, std::string server_name,
                                        std::vector<std::string> alpn, std::chrono::milliseconds timeout,
@@ -67,10 +72,14 @@ std::unique_ptr<Operation> tls_accept(Loop& loop, std::unique_ptr<Stream> lower,
                                       std::shared_ptr<TlsServerContext> context,
                                       std::chrono::milliseconds timeout, StreamCallback callback);
 
-/// A fresh CA (ECDSA P-256, 10 years).
+/// A fresh CA (ECDSA P-256, 10 years) that signs leaf certificates only.
 Result<TlsIdentity> make_ca(std::string_view common_name);
-/// A server certificate for DNS names and IP addresses, signed by `ca`; the chain holds the leaf only.
+/// A server certificate for DNS names ("*.example.com" too) and IP addresses, signed by `ca`; the chain holds
+/// the leaf only. A name that is neither is an error.
 Result<TlsIdentity> make_server_certificate(const TlsIdentity& ca, const std::vector<std::string>& names,
+                                            std::chrono::hours lifetime);
+/// A client certificate for mTLS, signed by `ca`.
+Result<TlsIdentity> make_client_certificate(const TlsIdentity& ca, std::string_view common_name,
                                             std::chrono::hours lifetime);
 /// True when a PEM certificate covers all of `names` and is valid for another `margin`.
 bool certificate_covers(std::string_view certificate, const std::vector<std::string>& names,

@@ -1,0 +1,172 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nghttp2/nghttp2.h>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "http/exchange.h"
+#include "http/http2_stream.h"
+#include "http/limits.h"
+#include "io/loop.h"
+#include "io/stream.h"
+
+namespace towline::http {
+
+/// One HTTP/2 connection (RFC 9113), server or client: nghttp2 between a byte stream and exchanges.
+///
+/// Callbacks to handlers run inside the read path only; write paths never call out. Everything written during
+/// one turn of the loop leaves in one write. Held by shared_ptr so that a callback may let go of the
+/// connection.
+class Http2Session final : public io::StreamHandler, public std::enable_shared_from_this<Http2Session> {
+ public:
+  struct Options {
+    Limits limits;
+    std::chrono::milliseconds min_ping_interval{0};
+    std::chrono::milliseconds keepalive{0};
+    std::chrono::milliseconds keepalive_timeout{20'000};
+    std::chrono::milliseconds max_age{0};
+    bool keepalive_without_streams = false;
+  };
+  using Closed = std::move_only_function<void(Status)>;
+
+  /// `handler` is set for a server and null for a client.
+  static std::shared_ptr<Http2Session> start(io::Loop& loop, std::unique_ptr<io::Stream> stream,
+                                             RequestHandler* handler, Options options, Closed on_closed);
+  ~Http2Session();
+
+  /// Client: opens a stream; null when none can be opened.
+  std::unique_ptr<ClientExchange> open(const RequestHead& head, bool end, ExchangeHandler* handler);
+  std::size_t available() const;
+  std::size_t active() const { return active_; }
+
+  /// Server: no new streams; closes when the last one has ended.
+  void drain();
+  /// The owner lets go: no further callbacks to it; exchanges fail.
+  void abandon();
+
+  void set_stream_limit(std::uint32_t streams);
+
+  // For Http2Handle.
+  void respond(Http2Stream& stream, const ResponseHead& head, bool end);
+  void send_continue(Http2Stream& stream);
+  void resume(Http2Stream& stream);
+  void reset(Http2Stream& stream, std::uint32_t error_code);
+  void consume(Http2Stream& stream, std::size_t bytes);
+  void note_sent(Http2Stream& stream, std::size_t bytes);
+  /// Writes what is ready, now. Not from inside nghttp2; see can_flush().
+  void flush();
+  bool can_flush() const { return !in_nghttp2_ && !closed_ && pending_.empty(); }
+  void schedule_flush();
+  io::Loop& loop() { return loop_; }
+  std::weak_ptr<const void> liveness() const { return alive_; }
+  std::string_view peer() const { return peer_; }
+  bool is_server() const { return handler_ != nullptr; }
+
+  // io::StreamHandler
+  void on_readable() override;
+  void on_writable() override;
+
+ private:
+  // The header block under way; there is at most one on a connection (RFC 9113, section 4.3).
+  struct IncomingHead {
+    std::int32_t stream_id = 0;
+    RequestHead request;
+    int status = 0;
+    Headers headers;
+    std::size_t bytes = 0;
+    bool too_large = false;
+  };
+
+  Http2Session(io::Loop& loop, std::unique_ptr<io::Stream> stream, RequestHandler* handler, Options options,
+               Closed on_closed);
+  void make_nghttp2();
+  void begin();
+  void receive(std::span<const std::byte> bytes);
+  void fail(Status status);
+  void close_when_done();
+  void finish(Status status);
+  bool write_out();
+  void append_out(std::span<const std::byte> bytes);
+  void deliver_sent();
+  bool stopped() const { return closed_ || abandoned_; }
+  void update_timers();
+  void on_deadline();
+  void on_keepalive();
+
+  Http2Stream* new_stream(std::int32_t id);
+  void delete_stream(Http2Stream* stream);
+  Http2Stream* find(std::int32_t id) const;
+  void head_complete(Http2Stream& stream, bool end);
+  void request_complete(Http2Stream& stream, bool end);
+  void response_complete(Http2Stream& stream, bool end);
+  void remote_end(Http2Stream& stream, Headers trailers);
+  void stream_closed(Http2Stream& stream, std::uint32_t error_code);
+  void ping_received(bool ack);
+
+  static int on_begin_headers(nghttp2_session*, const nghttp2_frame*, void*);
+  static int on_header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t*, std::size_t,
+                       const std::uint8_t*, std::size_t, std::uint8_t, void*);
+  static int on_frame_recv(nghttp2_session*, const nghttp2_frame*, void*);
+  static int on_frame_send(nghttp2_session*, const nghttp2_frame*, void*);
+  static int on_data_chunk(nghttp2_session*, std::uint8_t, std::int32_t, const std::uint8_t*, std::size_t,
+                           void*);
+  static int on_stream_close(nghttp2_session*, std::int32_t, std::uint32_t, void*);
+  static ssize_t on_read_data(nghttp2_session*, std::int32_t, std::uint8_t*, std::size_t, std::uint32_t*,
+                              nghttp2_data_source*, void*);
+  static int on_send_data(nghttp2_session*, nghttp2_frame*, const std::uint8_t*, std::size_t,
+                          nghttp2_data_source*, void*);
+
+  io::Loop& loop_;
+  std::unique_ptr<io::Stream> stream_;
+  RequestHandler* handler_;
+  Options options_;
+  Closed on_closed_;
+  std::string peer_;
+  bool secure_;
+  nghttp2_session* session_ = nullptr;
+
+  Http2Stream* streams_ = nullptr;
+  std::size_t active_ = 0;
+  std::vector<Http2Stream*> sent_list_;
+  IncomingHead incoming_;
+  std::size_t unconsumed_ = 0;       // of all streams
+  std::size_t held_connection_ = 0;  // connection credit withheld, see Limits::connection_window
+
+  std::span<std::byte> out_;  // the loop's output scratch during flush()
+  std::size_t out_size_ = 0;
+  std::string pending_;  // framed, not yet taken by the transport
+
+  std::shared_ptr<const void> alive_ = std::make_shared<char>();
+
+  bool in_nghttp2_ = false;
+  bool flush_scheduled_ = false;
+  bool read_scheduled_ = false;
+  bool closed_ = false;
+  bool draining_ = false;
+  bool abandoned_ = false;  // the owner let go inside a callback; finish() follows
+  bool final_goaway_ = false;
+  bool refuses_ = false;  // client: GOAWAY received
+  bool had_request_ = false;
+  bool times_head_ = false;
+
+  io::Timer deadline_;  // the first request, a head under way, idleness
+  io::Timer write_stall_;
+  io::Timer keepalive_;
+  io::Timer max_age_;
+  Clock::TimePoint last_read_;
+  Clock::TimePoint ping_sent_{};
+  bool ping_outstanding_ = false;
+  Clock::TimePoint last_ping_received_{};
+  int ping_strikes_ = 0;
+};
+
+}  // namespace towline::http

@@ -1,0 +1,194 @@
+#include "tunnel/server/server_tunnel.h"
+
+#include <array>
+#include <utility>
+
+#include "base/proto_wire.h"
+#include "tunnel/server/routed_call.h"
+
+namespace towline::tunnel {
+namespace {
+
+// A caller on another loop hears of bytes that have left in steps of this size: often enough to keep a relay
+// with several times as much in flight going, rarely enough that a small request costs no wake-up.
+constexpr std::size_t kSentStep = 32 * 1024;
+
+}  // namespace
+
+void ServerTunnel::accept(std::shared_ptr<Registry> registry, std::uint32_t stream_limit,
+                          const Router::Authenticate& authenticate, grpc::IncomingCall call) {
+  auto tunnel = std::make_shared<ServerTunnel>(std::move(registry), std::move(call.call));
+  tunnel->keep_ = tunnel;
+  tunnel->call_->set_handler(tunnel.get());
+  authenticate(tunnel->loop_, call.metadata, [tunnel, stream_limit](Result<TunnelOwner> owner) {
+    tunnel->authenticated(std::move(owner), stream_limit);
+  });
+}
+
+ServerTunnel::ServerTunnel(std::shared_ptr<Registry> registry, std::unique_ptr<grpc::ServerCall> call)
+    : registry_(std::move(registry)),
+      loop_(call->loop()),
+      call_(std::move(call)),
+      connection_(call_->liveness()) {}
+
+void ServerTunnel::authenticated(Result<TunnelOwner> owner, std::uint32_t stream_limit) {
+  if (!call_) return;
+  if (!owner) return close(owner.error());
+  owner_ = *owner;
+  authenticated_ = true;
+  call_->set_stream_limit(stream_limit);
+  if (described_) offer();
+}
+
+void ServerTunnel::take_descriptor(const rpc::ConnectRequest& request) {
+  if (!request.has_descriptor_()) {
+    return close(
+        Status(Code::kInvalidArgument, "the first message of a Connect stream must be its descriptor"));
+  }
+  std::set<std::string, std::less<>> methods;
+  for (const rpc::Service& service : request.descriptor_().agent_descriptor().services()) {
+    for (const rpc::Method& method : service.methods()) {
+      methods.insert("/" + service.name() + "/" + method.name());
+    }
+  }
+  described_ = std::move(methods);
+  if (authenticated_) offer();
+}
+
+void ServerTunnel::offer() {
+  offered_ = true;
+  methods_ = registry_->intern(owner_.agent_id, std::move(*described_));
+  const auto self = shared_from_this();
+  registry_->add(self);
+  if (auto waiter = registry_->put(self)) RoutedCall::assign(registry_, std::move(waiter->link), self);
+}
+
+void ServerTunnel::begin(const std::shared_ptr<Link>& link, const std::string& request_info) {
+  link_ = link;
+  link->tunnel = this;
+  taken_ = true;
+  if (!call_) return answer_caller(Status(Code::kAborted, "the agent closed the tunnel"), {});
+  call_->send(grpc::message_view(request_info));
+}
+
+void ServerTunnel::send(grpc::MessageParts parts) {
+  if (!call_) return;
+  std::size_t size = 0;
+  for (const auto& part : parts) size += part.size();
+  accepted_ += size;
+  const ProtoPrefix prefix = ProtoPrefix::nested(kResponseMessage, kMessageData, size);
+  std::array<grpc::MessageView, 8> all{};
+  std::size_t count = 0;
+  all[count++] = prefix.bytes();
+  for (const auto& part : parts.first(std::min(parts.size(), all.size() - 1))) all[count++] = part;
+  call_->send(grpc::MessageParts(all.data(), count));
+}
+
+void ServerTunnel::close_send() {
+  if (!call_) return;
+  rpc::ConnectResponse message;
+  message.mutable_close_send();
+  const std::string bytes = message.SerializeAsString();
+  call_->send(grpc::message_view(bytes));
+}
+
+void ServerTunnel::cancel() {
+  if (link_) link_->tunnel = nullptr;
+  link_.reset();
+  close(Status(Code::kCancelled, "the client cancelled the request"));
+}
+
+void ServerTunnel::terminate(const Status& why) {
+  answer_caller(Status(Code::kUnavailable, why.message()), {});
+  close(why);
+}
+
+void ServerTunnel::on_message(grpc::MessageView message) {
+  const std::string_view bytes = grpc::text_view(message);
+  const auto field = taken_ ? sole_field(bytes) : std::nullopt;
+  if (field && field->number == kRequestMessage && link_) {
+    const auto data = sole_field(field->value);
+    const std::string_view payload = data ? data->value : std::string_view{};
+    agent_answered_ = true;
+    call_->consume(bytes.size() - payload.size());
+    return RoutedCall::deliver_message(*link_, grpc::message_view(payload));
+  }
+  const auto self = shared_from_this();
+  call_->consume(bytes.size());
+  rpc::ConnectRequest request;
+  if (!request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return terminate(Status(Code::kInvalidArgument, "malformed ConnectRequest"));
+  }
+  if (taken_) return take_answer(request);
+  if (described_ || offered_) {
+    return terminate(Status(Code::kInvalidArgument, "an idle Connect stream may not send messages"));
+  }
+  take_descriptor(request);
+}
+
+void ServerTunnel::take_answer(const rpc::ConnectRequest& request) {
+  agent_answered_ = true;
+  if (request.has_header() && link_) RoutedCall::deliver_metadata(*link_, from_map(request.header().meta()));
+  if (request.has_trailer()) trailers_ = from_map(request.trailer().meta());
+  if (request.has_error()) {
+    const auto& status = request.error().status();
+    const int code =
+        status.code() > 0 && status.code() <= 16 ? status.code() : static_cast<int>(Code::kUnknown);
+    error_ = Status(static_cast<Code>(code), status.message());
+  }
+}
+
+void ServerTunnel::on_half_close() {
+  const auto self = shared_from_this();
+  if (taken_) {
+    Status status;
+    if (error_) {
+      status = *error_;
+    } else if (!agent_answered_) {
+      status = Status(Code::kAborted, "the agent closed the tunnel");
+    } else if (!trailers_) {
+      status = Status(Code::kUnavailable, "the agent ended the call without a status");
+    }
+    answer_caller(std::move(status), trailers_ ? std::move(*trailers_) : grpc::Metadata{});
+  }
+  close(Status());
+}
+
+void ServerTunnel::on_sent(std::size_t) {
+  if (!link_) return;
+  if (link_->same_loop()) return RoutedCall::deliver_sent(*link_, 0);
+  const std::size_t left = accepted_ - std::min(accepted_, call_->unsent());
+  if (left < reported_ + kSentStep) return;
+  reported_ = left;
+  RoutedCall::deliver_sent(*link_, left);
+}
+
+void ServerTunnel::on_cancelled(Status why) {
+  const auto self = shared_from_this();
+  call_.reset();
+  answer_caller(Status(Code::kUnavailable, "the connection to the agent was lost: " + why.message()), {});
+  close(why);
+}
+
+void ServerTunnel::answer_caller(Status status, grpc::Metadata trailers) {
+  const auto link = std::exchange(link_, nullptr);
+  if (!link) return;
+  link->tunnel = nullptr;
+  RoutedCall::deliver_finish(*link, std::move(status), std::move(trailers));
+}
+
+void ServerTunnel::close(const Status& to_agent) {
+  const auto self = std::exchange(keep_, nullptr);
+  if (!self) return;
+  if (call_) call_->finish(to_agent);
+  call_.reset();
+  if (!offered_) return;
+  for (Registry::Waiter& waiter : registry_->remove(self)) {
+    io::Loop& loop = waiter.link->caller_loop();
+    loop.post([link = std::move(waiter.link)] {
+      RoutedCall::fail(*link, Status(Code::kUnavailable, "the agent has disconnected"));
+    });
+  }
+}
+
+}  // namespace towline::tunnel
