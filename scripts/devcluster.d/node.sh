@@ -115,7 +115,7 @@ import_images() {
     mkdir -p "$root/bin" "$root/tmp" "$root/etc" "$root/root"
     cp /bin/busybox "$root/bin/busybox"
     local applet
-    for applet in $(/bin/busybox --list); do ln -sf busybox "$root/bin/$applet"; done
+    for applet in $(/bin/busybox --list | grep -vx busybox); do ln -s busybox "$root/bin/$applet"; done
     echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
     chmod 1777 "$root/tmp"
     image "$TEST_IMAGE" "$root" /bin/sh
@@ -123,8 +123,10 @@ import_images() {
   fi
 }
 
+# Everything is tried, whatever is left of a cluster that was stopped uncleanly.
 stop_node() {
   [[ -d $STATE ]] || return 0
+  set +e
   stop_pidfile "$RUN/kubelet.pid" kubelet
   stop_pidfile "$RUN/kube-proxy.pid" kube-proxy
   # Containers outlive kubelet and containerd; their shims go by the socket that their command line names.
@@ -145,4 +147,5 @@ stop_node() {
   done
   ip link del "$POD_LINK" 2>/dev/null || true
   ip -o link 2>/dev/null | sed -nE 's/^[0-9]+: (kube-ipvs0).*/\1/p' | while read -r link; do ip link del "$link" || true; done
+  set -e
 }
