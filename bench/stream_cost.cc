@@ -105,6 +105,42 @@ void ping_pong(Loop& loop, Ends& ends, std::size_t turns) {
   ends.second->set_handler(nullptr);
 }
 
+// Writes as fast as the stream takes it.
+class Flood final : public StreamHandler {
+ public:
+  explicit Flood(Stream& stream) : stream_(stream) { stream_.set_handler(this); }
+  void on_readable() override {}
+  void on_writable() override {
+    for (int i = 0; i < 16; ++i) {
+      const Transfer put = write(stream_, std::span(bytes_).subspan(sent_ % bytes_.size()));
+      sent_ += put.bytes;
+      if (put.outcome != Outcome::kDone) return;
+    }
+  }
+
+ private:
+  Stream& stream_;
+  std::vector<std::byte> bytes_ = std::vector<std::byte>(64 * 1024);
+  std::size_t sent_ = 0;
+};
+
+double megabytes_per_second(Loop& loop, Ends& ends) {
+  constexpr std::size_t kBytes = std::size_t{1} << 30U;
+  Flood flood(*ends.first);
+  ends.second->set_handler(nullptr);
+  std::vector<std::byte> buffer(64 * 1024);
+  const auto begin = std::chrono::steady_clock::now();
+  for (std::size_t received = 0; received < kBytes;) {
+    flood.on_writable();
+    for (Transfer got{Outcome::kDone}; got.outcome == Outcome::kDone; received += got.bytes) {
+      got = ends.second->read(buffer);
+    }
+    loop.poll();
+  }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  return kBytes / 1e6 / took.count();
+}
+
 void measure(const char* name, Loop& loop, const Make& make) {
   make(loop);  // what is made once and kept
   std::vector<Ends> pairs(kPairs);
@@ -127,10 +163,12 @@ void measure(const char* name, Loop& loop, const Make& make) {
   const auto begin = std::chrono::steady_clock::now();
   ping_pong(loop, ends, kTurns);
   const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - begin;
-  std::printf("%-20s client %6.0f B idle, server %6.0f B idle, %5.2f us and %.2f allocations a round trip\n",
-              name, static_cast<double>(both - servers) / kPairs,
-              static_cast<double>(servers - before) / kPairs, took.count() / kTurns,
-              static_cast<double>(allocations - allocated) / kTurns);
+  const double per_turn = static_cast<double>(allocations - allocated) / kTurns;
+  std::printf(
+      "%-20s client %6.0f B idle, server %6.0f B idle, %5.2f us and %.2f allocations a round trip, %5.0f "
+      "MB/s\n",
+      name, static_cast<double>(both - servers) / kPairs, static_cast<double>(servers - before) / kPairs,
+      took.count() / kTurns, per_turn, megabytes_per_second(loop, ends));
 }
 
 }  // namespace
