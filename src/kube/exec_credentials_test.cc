@@ -1,9 +1,14 @@
 #include "kube/exec_credentials.h"
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <optional>
+#include <signal.h>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -233,17 +238,14 @@ TEST_F(ExecCredentialsTest, TellThePluginOfTheClusterWhenItAsks) {
 }
 
 TEST_F(ExecCredentialsTest, EndTheirRunWithThemselvesAndAnswerNobody) {
-  use("echo > " + folder_.path("started") + "; sleep 60; sleep 60\n");
+  use("echo $$ > " + folder_.path("pid.new") + "; mv " + folder_.path("pid.new") + " " + folder_.path("pid") +
+      "; sleep 60; sleep 60\n");
   bool answered = false;
   credentials_->authorization(loop_, [&](Result<Authorization>) { answered = true; });
-  while (!std::filesystem::exists(folder_.path("started"))) std::this_thread::yield();
+  while (!std::filesystem::exists(folder_.path("pid"))) std::this_thread::yield();
+  const pid_t pid = std::stoi(folder_.read("pid"));
   credentials_.reset();
-  // The pool waits for the run; were it not ended, that would take a minute.
-  std::optional<std::string> worked;
-  io::WorkerPool* const pool = &workers_;
-  for (int i = 0; i < 2; ++i)
-    ASSERT_TRUE(pool->submit(
-        loop_, [] {}, [] {}));
+  while (::kill(pid, 0) == 0) std::this_thread::yield();
   loop_.poll();
   EXPECT_FALSE(answered);
 }

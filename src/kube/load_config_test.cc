@@ -1,4 +1,6 @@
 #include <chrono>
+#include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -11,6 +13,7 @@
 #include "base/clock.h"
 #include "base/encoding.h"
 #include "io/loop.h"
+#include "io/tls.h"
 #include "kube/config.h"
 #include "kube/environment.h"
 #include "kube/test_files.h"
@@ -449,6 +452,46 @@ contexts: [{name: d, context: {cluster: c, user: u}}]
   folder_.write("crt", "CERT 2");
   EXPECT_NE(tls(), third);
   EXPECT_EQ(made_.back().identity.certificate_chain, "CERT 2");
+}
+
+TEST(LoadConfigWithTls, ShowsAClientCertificateOfTheKubeconfig) {
+  const TestFolder folder;
+  const auto ca = io::make_ca("test");
+  ASSERT_TRUE(ca) << ca.error().to_string();
+  const auto pair = io::make_server_certificate(*ca, {"me"}, std::chrono::hours(1));
+  const auto other = io::make_server_certificate(*ca, {"me"}, std::chrono::hours(1));
+  ASSERT_TRUE(pair && other);
+  folder.write("ca.pem", ca->certificate_chain);
+  folder.write("me.crt", pair->certificate_chain);
+  folder.write("me.key", pair->private_key.reveal());
+  Overrides overrides;
+  overrides.kubeconfig = folder.write("config", R"(
+current-context: d
+clusters: [{name: c, cluster: {server: https://k, certificate-authority: ca.pem}}]
+users: [{name: u, user: {client-certificate: me.crt, client-key: me.key}}]
+contexts: [{name: d, context: {cluster: c, user: u}}]
+)");
+  io::WorkerPool workers(1);
+  const auto config = load_config(overrides, workers);
+  ASSERT_TRUE(config) << config.error().to_string();
+  const auto first = config->credentials->tls();
+  ASSERT_TRUE(first && *first != nullptr);
+  // A rotation in two steps: in between the pair does not fit, and the old one is shown.
+  folder.write("me.crt", other->certificate_chain);
+  EXPECT_EQ(config->credentials->tls().value(), *first);
+  folder.write("me.key", other->private_key.reveal());
+  const auto second = config->credentials->tls();
+  ASSERT_TRUE(second);
+  EXPECT_NE(*second, *first);
+
+  folder.write("me.key", pair->private_key.reveal());
+  const auto mismatch = load_config(overrides, workers);
+  ASSERT_FALSE(mismatch);
+  EXPECT_THAT(mismatch.error().message(), HasSubstr("context \"d\", user \"u\""));
+  folder.write("ca.pem", "no certificate");
+  const auto no_ca = load_config(overrides, workers);
+  ASSERT_FALSE(no_ca);
+  EXPECT_THAT(no_ca.error().message(), HasSubstr("cluster \"c\": certificate-authority"));
 }
 
 TEST(ProcessEnvironment, HoldsTheVariables) {
