@@ -69,7 +69,7 @@ class ServerCall {
   /// Lets the connection that carries the call carry this many at once; see http::ServerExchange.
   virtual void set_stream_limit(std::uint32_t streams) { (void)streams; }
   /// Expires with the connection that carries the call; see http::ServerExchange.
-  virtual std::weak_ptr<const void> connection() const { return {}; }
+  virtual std::weak_ptr<const void> liveness() const { return {}; }
 
   void send(MessageView message) { send(MessageParts(&message, 1)); }
 };

@@ -78,7 +78,7 @@ class HttpServerCall final : public ServerCall, public http::ExchangeHandler {
   io::Loop& loop() override { return exchange_->loop(); }
   std::string_view peer() const override { return exchange_->peer(); }
   void set_stream_limit(std::uint32_t streams) override { exchange_->set_stream_limit(streams); }
-  std::weak_ptr<const void> connection() const override { return exchange_->connection(); }
+  std::weak_ptr<const void> liveness() const override { return exchange_->liveness(); }
 
   void on_body(std::span<const std::byte> data) override {
     if (finished_) return exchange_->consume(data.size());

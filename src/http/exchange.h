@@ -89,11 +89,15 @@ class ServerExchange : public Exchange {
   virtual void set_stream_limit(std::uint32_t streams) { (void)streams; }
 
   /// Expires when the connection is lost or closed, before its exchanges are told; may be looked at from any thread.
-  virtual std::weak_ptr<const void> connection() const { return {}; }
+  virtual std::weak_ptr<const void> liveness() const { return {}; }
 };
 
 /// The client's end; the request head is given when it is made (see client.h).
-class ClientExchange : public Exchange {};
+class ClientExchange : public Exchange {
+ public:
+  /// After a response with status 101: takes the connection's byte stream away, as ServerExchange::take_stream.
+  virtual std::unique_ptr<io::Stream> take_stream();
+};
 
 /// Answers requests. One handler serves many connections; calls come from each connection's loop.
 class RequestHandler {

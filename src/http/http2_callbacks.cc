@@ -366,7 +366,8 @@ std::unique_ptr<ClientExchange> Http2Session::open(const RequestHead& head, bool
   std::array<char, 24> number{};
   std::vector<nghttp2_nv>& fields = scratch_fields();
   fields.push_back(field(":method", head.method));
-  fields.push_back(field(":scheme", head.scheme.empty() ? (secure_ ? "https" : "http") : head.scheme));
+  const std::string_view scheme = secure_ ? "https" : "http";
+  fields.push_back(field(":scheme", head.scheme.empty() ? scheme : std::string_view(head.scheme)));
   fields.push_back(field(":authority", head.authority));
   fields.push_back(field(":path", head.target));
   append_fields(fields, head.headers);

@@ -32,7 +32,7 @@ class Http2ServerExchange final : public Http2Exchange<ServerExchange> {
   void set_stream_limit(std::uint32_t streams) override {
     if (handle_.stream() != nullptr) handle_.stream()->session->set_stream_limit(streams);
   }
-  std::weak_ptr<const void> connection() const override {
+  std::weak_ptr<const void> liveness() const override {
     const Http2Stream* stream = handle_.stream();
     return stream == nullptr ? std::weak_ptr<const void>{} : stream->session->liveness();
   }

@@ -28,6 +28,8 @@ struct Limits {
   std::chrono::milliseconds header_timeout{10'000};
   /// A connection without an exchange is closed after this.
   std::chrono::milliseconds idle_timeout{120'000};
+  /// A client that owes bytes of its request's body and sends none for this long is dead. Over it: 408.
+  std::chrono::milliseconds body_timeout{60'000};
   /// A peer that takes none of the bytes waiting for it for this long is dead.
   std::chrono::milliseconds write_timeout{60'000};
 };

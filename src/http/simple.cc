@@ -1,5 +1,6 @@
 #include "http/simple.h"
 
+#include <algorithm>
 #include <exception>
 #include <span>
 #include <utility>
@@ -38,11 +39,12 @@ Response too_large(std::size_t limit) {
 class BodyCollector final : public ExchangeHandler {
  public:
   BodyCollector(RequestHead head, std::unique_ptr<ServerExchange> exchange, std::size_t limit, Collected done)
-      : request_{.head = std::move(head)},
+      : request_{.head = std::move(head), .peer = std::string(exchange->peer())},
         exchange_(std::move(exchange)),
         limit_(limit),
         done_(std::move(done)) {
-    if (request_.head.content_length) request_.body.reserve(*request_.head.content_length);
+    // A promise alone costs no more than this.
+    request_.body.reserve(std::min<std::uint64_t>(request_.head.content_length.value_or(0), 64 * 1024));
     exchange_->set_handler(this);
     exchange_->consume(0);  // answers "Expect: 100-continue"
   }
@@ -208,7 +210,8 @@ void send(ServerExchange& exchange, const Response& response) {
 void collect_body(RequestHead head, bool has_body, std::unique_ptr<ServerExchange> exchange,
                   std::size_t limit, Collected done) {
   if (!has_body) {
-    done(Request{.head = std::move(head)}, std::move(exchange));
+    std::string peer(exchange->peer());
+    done(Request{.head = std::move(head), .peer = std::move(peer)}, std::move(exchange));
   } else if (head.content_length > limit) {
     send(*exchange, too_large(limit));
   } else {

@@ -21,6 +21,8 @@ namespace towline::http {
 struct Request {
   RequestHead head;
   std::string body;
+  /// The client's address, "192.0.2.1:443", where the request came from an exchange.
+  std::string peer;
 };
 
 struct Response {

@@ -7,6 +7,7 @@
 
 #include <openssl/err.h>
 
+#include "io/pieces.h"
 #include "io/tls_errors.h"
 
 namespace towline::io {
@@ -17,54 +18,6 @@ constexpr std::size_t kMaxRecord = 16 * 1024;
 
 // Small pieces are put together here, so that a head and its body share a record and a system call.
 thread_local std::array<std::byte, kMaxRecord> gather_buffer;
-
-// Walks through the pieces of a write.
-class Pieces {
- public:
-  explicit Pieces(std::span<const iovec> pieces) : pieces_(pieces) { skip_empty(); }
-
-  bool done() const { return pieces_.empty(); }
-
-  // The next bytes, at most `limit`: of the piece itself if that gives as many as there can be, else copied
-  // together from several.
-  std::span<const std::byte> next(std::size_t limit) const {
-    const std::span<const std::byte> first = front();
-    if (first.size() >= limit || pieces_.size() == 1) return first.first(std::min(first.size(), limit));
-    Pieces rest = *this;
-    std::size_t size = 0;
-    while (!rest.done() && size < limit) {
-      const auto part = rest.front().first(std::min(rest.front().size(), limit - size));
-      std::memcpy(gather_buffer.data() + size, part.data(), part.size());
-      size += part.size();
-      rest.advance(part.size());
-    }
-    return std::span(gather_buffer).first(size);
-  }
-
-  void advance(std::size_t bytes) {
-    while (bytes > 0) {
-      const std::size_t n = std::min(bytes, pieces_.front().iov_len - offset_);
-      offset_ += n;
-      bytes -= n;
-      skip_empty();
-    }
-  }
-
- private:
-  std::span<const std::byte> front() const {
-    const iovec& piece = pieces_.front();
-    return std::span(static_cast<const std::byte*>(piece.iov_base), piece.iov_len).subspan(offset_);
-  }
-  void skip_empty() {
-    while (!pieces_.empty() && offset_ == pieces_.front().iov_len) {
-      pieces_ = pieces_.subspan(1);
-      offset_ = 0;
-    }
-  }
-
-  std::span<const iovec> pieces_;
-  std::size_t offset_ = 0;  // into the first of them
-};
 
 }  // namespace
 
@@ -223,10 +176,11 @@ Transfer TlsStream::write(std::span<const iovec> pieces) {
   std::size_t total = 0;
   Outcome outcome = Outcome::kDone;
   if (!error_.ok()) return {Outcome::kError};
-  if (writing_.blocked() && !left.done()) outcome = Outcome::kWouldBlock;
+  if (left.done()) return {Outcome::kDone};
+  if (writing_.blocked()) outcome = Outcome::kWouldBlock;
   while (outcome == Outcome::kDone && !left.done()) {
     // A record that was begun is to be finished with the same bytes.
-    const auto bytes = left.next(pending_ > 0 ? pending_ : kMaxRecord);
+    const auto bytes = left.gather(pending_ > 0 ? pending_ : kMaxRecord, gather_buffer);
     std::size_t n = 0;
     ERR_clear_error();
     const int result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &n);
@@ -241,6 +195,7 @@ Transfer TlsStream::write(std::span<const iovec> pieces) {
 }
 
 void TlsStream::shutdown_write() {
+  if (std::exchange(shut_, true)) return;
   closing_ = true;
   close_notify();
 }

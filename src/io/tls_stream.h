@@ -64,6 +64,7 @@ class TlsStream final : public Stream, private StreamHandler {
   bool lower_ended_ = false;
   bool lower_failed_ = false;
   bool ended_ = false;    // the peer has closed its direction
+  bool shut_ = false;     // shutdown_write was called
   bool closing_ = false;  // close_notify is still to be sent
   bool established_ = false;
   bool* destroyed_ = nullptr;  // set while the handler runs

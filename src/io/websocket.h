@@ -16,8 +16,12 @@ enum class WebSocketRole { kClient, kServer };
 
 /// A byte stream inside the binary messages of a WebSocket (RFC 6455) whose handshake is done. Message
 /// boundaries carry no meaning; a text message, a message over `max_message` bytes or a protocol error
-/// breaks the stream. Pings are answered. No compression. Sends one message per write() call, in pieces of
-/// at most 64 KiB.
+/// breaks the stream, and the peer is told by a close frame. Pings are answered. No compression. Sends
+/// messages of one frame and at most 64 KiB.
+///
+/// The peer's close frame is answered and gives kEof when it says 1000 or 1001 or nothing, else kError with
+/// what it says; an end of `lower` between frames gives kEof. After the peer's close frame, or
+/// shutdown_write(), writing fails.
 std::unique_ptr<Stream> websocket_stream(Loop& loop, std::unique_ptr<Stream> lower, WebSocketRole role,
                                          std::size_t max_message = 10 * 1024 * 1024);
 

@@ -29,7 +29,7 @@ ServerTunnel::ServerTunnel(std::shared_ptr<Registry> registry, std::unique_ptr<g
     : registry_(std::move(registry)),
       loop_(call->loop()),
       call_(std::move(call)),
-      connection_(call_->connection()) {}
+      connection_(call_->liveness()) {}
 
 void ServerTunnel::authenticated(Result<TunnelOwner> owner, std::uint32_t stream_limit) {
   if (!call_) return;

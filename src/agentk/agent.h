@@ -1,0 +1,27 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "agentk/flags.h"
+#include "base/log.h"
+#include "base/status.h"
+
+namespace towline::io {
+class LoopGroup;
+}
+
+namespace towline::agentk {
+
+/// The agent, put together: one loop with the connection to the server, the client of the cluster's API, the features and
+/// the observability endpoint.
+class Agent {
+ public:
+  static Result<std::unique_ptr<Agent>> start(io::LoopGroup& loops, Flags flags, Logger log);
+  virtual ~Agent() = default;
+
+  /// Takes no more requests, lets running ones finish, then calls `stopped` from the loop. Safe from any thread.
+  virtual void stop(std::move_only_function<void()> stopped) = 0;
+};
+
+}  // namespace towline::agentk

@@ -1,0 +1,139 @@
+#include <boost/json.hpp>
+
+#include "control/api/respond.h"
+#include "control/domain/agents.h"
+#include "control/store/agent_table.h"
+#include "control/store/database.h"
+
+namespace towline::control::api {
+namespace {
+
+namespace json = boost::json;
+
+// Reading agents takes the developer role, changing them the maintainer role.
+constexpr Role kRead = Role::kDeveloper;
+constexpr Role kChange = Role::kMaintainer;
+
+struct FoundAgent {
+  FoundProject in;
+  AgentRecord agent;
+};
+
+Result<FoundAgent> find_agent(Context& context, Role needed) {
+  auto project = find_project(context, needed);
+  if (!project) return fail(project.error());
+  const std::int64_t id = context.number("agent_id");
+  auto agent = context.core.db.read([&](soci::session& sql) { return AgentTable(sql).by_id(id); });
+  if (!agent) return fail(agent.error());
+  if (!*agent || (*agent)->project_id != project->project.id)
+    return fail(Code::kNotFound, "404 Agent Not Found");
+  return FoundAgent{std::move(*project), std::move(**agent)};
+}
+
+Result<http::Response> list_agents(Context& context) {
+  auto project = find_project(context, kRead);
+  if (!project) return fail(project.error());
+  const Page page = context.params.page();
+  if (Status status = context.params.check(); !status.ok()) return fail(status);
+  auto agents = context.core.db.read(
+      [&](soci::session& sql) { return AgentTable(sql).list(project->project.id, page); });
+  if (!agents) return fail(agents.error());
+  json::array items;
+  for (const AgentRecord& agent : agents->items) {
+    items.emplace_back(render(agent, project->project, project->space));
+  }
+  return list_response(context, page, agents->total, std::move(items));
+}
+
+Result<http::Response> get_agent(Context& context) {
+  auto found = find_agent(context, kRead);
+  if (!found) return fail(found.error());
+  return json_response(200, render(found->agent, found->in.project, found->in.space));
+}
+
+Result<http::Response> create_agent(Context& context) {
+  auto project = find_project(context, kChange);
+  if (!project) return fail(project.error());
+  // A name that is empty gets the same kind of answer as any other that breaks a rule.
+  if (!context.params.has("name")) context.params.refuse("name is missing");
+  const std::string name = context.params.text_or("name", "");
+  if (Status status = context.params.check(); !status.ok()) return fail(status);
+  auto agent = Agents(context.core).create(context.user(), project->project, name);
+  if (!agent) return fail(agent.error());
+  return json_response(201, render(*agent, project->project, project->space));
+}
+
+Result<http::Response> delete_agent(Context& context) {
+  auto found = find_agent(context, kChange);
+  if (!found) return fail(found.error());
+  if (Status status = Agents(context.core).remove(found->agent); !status.ok()) return fail(status);
+  return no_content();
+}
+
+Result<http::Response> list_tokens(Context& context) {
+  auto found = find_agent(context, kRead);
+  if (!found) return fail(found.error());
+  const Page page = context.params.page();
+  if (Status status = context.params.check(); !status.ok()) return fail(status);
+  auto tokens = context.core.db.read(
+      [&](soci::session& sql) { return AgentTokenTable(sql).active(found->agent.id, page); });
+  if (!tokens) return fail(tokens.error());
+  json::array items;
+  for (const AgentToken& token : tokens->items) items.emplace_back(render(token, false));
+  return list_response(context, page, tokens->total, std::move(items));
+}
+
+Result<AgentToken> find_token(Context& context, Role needed) {
+  auto found = find_agent(context, needed);
+  if (!found) return fail(found.error());
+  const std::int64_t id = context.number("token_id");
+  auto token = context.core.db.read([&](soci::session& sql) { return AgentTokenTable(sql).by_id(id); });
+  if (!token) return fail(token.error());
+  if (!*token || (*token)->agent_id != found->agent.id || (*token)->revoked_at != 0) {
+    return fail(Code::kNotFound, "404 Agent Token Not Found");
+  }
+  return std::move(**token);
+}
+
+Result<http::Response> get_token(Context& context) {
+  auto token = find_token(context, kRead);
+  if (!token) return fail(token.error());
+  return json_response(200, render(*token, true));
+}
+
+Result<http::Response> create_token(Context& context) {
+  auto found = find_agent(context, kChange);
+  if (!found) return fail(found.error());
+  const std::string name = context.params.text("name");
+  const std::string description = context.params.text_or("description", "");
+  if (Status status = context.params.check(); !status.ok()) return fail(status);
+  auto created = Agents(context.core).create_token(context.user(), found->agent, name, description);
+  if (!created) return fail(created.error());
+  json::object out = render(created->token, true);
+  out["token"] = created->value.reveal();
+  return json_response(201, out);
+}
+
+Result<http::Response> revoke_token(Context& context) {
+  auto token = find_token(context, kChange);
+  if (!token) return fail(token.error());
+  if (Status status = Agents(context.core).revoke_token(*token); !status.ok()) return fail(status);
+  return no_content();
+}
+
+constexpr Route kRoutes[] = {
+    {"GET", "/projects/:id/cluster_agents", list_agents},
+    {"POST", "/projects/:id/cluster_agents", create_agent},
+    {"GET", "/projects/:id/cluster_agents/:agent_id", get_agent},
+    {"DELETE", "/projects/:id/cluster_agents/:agent_id", delete_agent},
+    {"GET", "/projects/:id/cluster_agents/:agent_id/tokens", list_tokens},
+    {"POST", "/projects/:id/cluster_agents/:agent_id/tokens", create_token},
+    {"GET", "/projects/:id/cluster_agents/:agent_id/tokens/:token_id", get_token},
+    {"DELETE", "/projects/:id/cluster_agents/:agent_id/tokens/:token_id", revoke_token},
+};
+
+}  // namespace
+
+std::span<const Route> agent_routes() { return kRoutes; }
+
+}  // namespace towline::control::api

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <boost/json/value.hpp>
+
+#include "base/status.h"
+#include "control/api/params.h"
+#include "control/domain/accounts.h"
+#include "control/domain/core.h"
+#include "control/store/namespace_table.h"
+#include "http/simple.h"
+
+namespace towline::control::api {
+
+/// One request on its way through a handler.
+struct Context {
+  Core& core;
+  const http::Request& request;
+  std::string path;                          // below /api/v4, still encoded
+  std::map<std::string, std::string> named;  // parts of the path, decoded
+  Params params;
+  std::optional<Caller> caller;
+
+  /// The caller, where the route requires one.
+  const User& user() const { return caller->user; }
+  Viewer viewer() const;
+  const std::string& part(const std::string& name) const { return named.at(name); }
+  /// A part of the path that must be a number; 0, which is nobody's, when it is none.
+  std::int64_t number(const std::string& name) const;
+};
+
+/// Answers a request; a failure becomes a response by its code (see error_response).
+using Handler = Result<http::Response> (*)(Context&);
+
+/// Whom a route serves.
+enum class Need {
+  kNobody,    // also those without a token
+  kAnyToken,  // whatever its scopes
+  kUser,
+  kAdmin,
+};
+
+/// `pattern` is a path whose parts ":name" stand for one segment and "*name" (at most once) for one or more.
+struct Route {
+  std::string_view method;
+  std::string_view pattern;
+  Handler handler;
+  Need need = Need::kUser;
+};
+
+/// Every group of endpoints has a table of its own.
+std::span<const Route> account_routes();
+std::span<const Route> project_routes();
+std::span<const Route> group_routes();
+std::span<const Route> file_routes();
+std::span<const Route> repository_routes();
+std::span<const Route> agent_routes();
+std::span<const Route> metadata_routes();
+
+/// The route for a method and an encoded path, with the decoded parts. HEAD falls back to GET. NOT_FOUND; or
+/// UNIMPLEMENTED when the path exists with other methods only.
+struct Match {
+  const Route* route = nullptr;
+  std::map<std::string, std::string> named;
+};
+Result<Match> match(std::span<const std::span<const Route>> tables, std::string_view method,
+                    std::string_view path);
+
+}  // namespace towline::control::api

@@ -1,0 +1,36 @@
+#include "control/api/throttle.h"
+
+#include <algorithm>
+
+namespace towline::control::api {
+namespace {
+
+// A bucket is a hundred bytes; a flood from more addresses than this empties those that have refilled first.
+constexpr std::size_t kMaxBuckets = 10'000;
+
+}  // namespace
+
+bool Throttle::failed(std::string_view peer) {
+  const std::string_view address = peer.substr(0, peer.rfind(':'));
+  const auto now = clock_.now();
+  const std::lock_guard lock(mutex_);
+  if (buckets_.size() >= kMaxBuckets) forget_full(now);
+  auto [place, fresh] = buckets_.try_emplace(std::string(address), Bucket{policy_.burst, now});
+  Bucket& bucket = place->second;
+  const std::chrono::duration<double, std::ratio<60>> minutes = now - bucket.at;
+  bucket.left = std::min(policy_.burst, bucket.left + minutes.count() * policy_.per_minute);
+  bucket.at = now;
+  if (bucket.left < 1) return false;
+  bucket.left -= 1;
+  return true;
+}
+
+void Throttle::forget_full(Clock::TimePoint now) {
+  std::erase_if(buckets_, [&](const auto& each) {
+    const std::chrono::duration<double, std::ratio<60>> minutes = now - each.second.at;
+    return each.second.left + minutes.count() * policy_.per_minute >= policy_.burst;
+  });
+  if (buckets_.size() >= kMaxBuckets) buckets_.clear();
+}
+
+}  // namespace towline::control::api

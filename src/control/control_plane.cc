@@ -1,0 +1,143 @@
+#include "control/control_plane.h"
+
+#include <filesystem>
+#include <sys/stat.h>
+#include <utility>
+
+#include "base/encoding.h"
+#include "control/api/api.h"
+#include "control/domain/accounts.h"
+#include "control/domain/core.h"
+#include "control/domain/credentials.h"
+#include "control/domain/events.h"
+#include "control/domain/usage.h"
+#include "control/git/repository_store.h"
+#include "control/local_backend.h"
+#include "control/store/database.h"
+#include "control/store/user_table.h"
+#include "http/simple.h"
+#include "io/loop.h"
+
+namespace towline::control {
+namespace {
+
+constexpr const char* kRoot = "root";
+
+std::string without_slash(std::string url) {
+  while (url.ends_with('/')) url.pop_back();
+  return url;
+}
+
+// Secrets lie in it: nobody else may look.
+Status make_data_dir(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path + "/repositories", error);
+  if (error) return {Code::kInternal, "data folder " + path + ": " + error.message()};
+  if (::chmod(path.c_str(), S_IRWXU) != 0) return errno_status(errno, "data folder " + path);
+  return {};
+}
+
+constexpr const char* kFirstStartDone = "first_start_done";
+
+Result<std::int64_t> make_root_user(Core& core, const Secret& password) {
+  auto existing = core.db.read([](soci::session& sql) { return UserTable(sql).by_username(kRoot); });
+  if (!existing) return fail(existing.error());
+  if (!*existing) {
+    auto user = Accounts(core).create_user({.username = kRoot,
+                                            .name = "Administrator",
+                                            .email = "admin@example.com",
+                                            .password = password,
+                                            .admin = true});
+    if (!user) return fail(user.error());
+    return user->id;
+  }
+  // A first start that was interrupted: nobody has seen the password it made.
+  const std::int64_t id = (*existing)->id;
+  auto hash = hash_password(password);
+  if (!hash) return fail(hash.error());
+  const Status status =
+      core.db.write([&](soci::session& sql) { UserTable(sql).set_password_hash(id, *hash); });
+  if (!status.ok()) return fail(status);
+  return id;
+}
+
+Result<std::optional<FirstStart>> make_root(Core& core, ControlPlaneOptions& options) {
+  auto done = core.db.read([](soci::session& sql) { return SettingTable(sql).get(kFirstStartDone); });
+  if (!done) return fail(done.error());
+  if (*done) return std::nullopt;
+  FirstStart first{.username = kRoot,
+                   .password = options.root_password ? std::move(*options.root_password)
+                                                     : Secret(base64url_encode(random_bytes(24)))};
+  auto user_id = make_root_user(core, first.password);
+  if (!user_id) return fail(user_id.error().with_prefix("first start"));
+  const std::vector<std::string> scopes(kScopes.begin(), kScopes.end());
+  auto token = Accounts(core).create_token({.user_id = *user_id, .name = "first start", .scopes = scopes},
+                                           std::move(options.root_token));
+  if (!token) return fail(token.error().with_prefix("first start"));
+  first.token = std::move(token->value);
+  const Status status =
+      core.db.write([](soci::session& sql) { SettingTable(sql).set(kFirstStartDone, "1"); });
+  if (!status.ok()) return fail(status);
+  return first;
+}
+
+}  // namespace
+
+// Destroyed from the bottom up: the pool's running tasks end before what they use.
+struct ControlPlane::Impl {
+  Impl(std::unique_ptr<Database> database, const ControlPlaneOptions& options)
+      : db(std::move(database)),
+        repositories(options.data_dir + "/repositories"),
+        usage(*db, *options.clock, options.log),
+        core{*db,
+             repositories,
+             events,
+             usage,
+             *options.clock,
+             options.log,
+             options.version,
+             without_slash(options.external_url),
+             options.kas_external_url,
+             options.k8s_proxy_external_url},
+        api(core),
+        pool(options.threads),
+        backend(core, pool),
+        api_handler(http::sync_handler(
+            pool, api::Api::kMaxBody, [this](const http::Request& request) { return api.answer(request); })) {
+  }
+
+  std::unique_ptr<Database> db;
+  git::RepositoryStore repositories;
+  EventHub events;
+  UsageRecorder usage;
+  Core core;
+  api::Api api;
+  std::optional<FirstStart> first_start;
+  io::WorkerPool pool;
+  LocalBackend backend;
+  std::unique_ptr<http::RequestHandler> api_handler;
+};
+
+ControlPlane::ControlPlane(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ControlPlane::~ControlPlane() = default;
+
+Result<std::unique_ptr<ControlPlane>> ControlPlane::open(ControlPlaneOptions options) {
+  static const SystemClock kSystemClock;
+  if (options.clock == nullptr) options.clock = &kSystemClock;
+  if (Status status = make_data_dir(options.data_dir); !status.ok()) return fail(status);
+  auto db = Database::open(
+      {.path = options.data_dir + "/towline.db", .readers = static_cast<int>(options.threads)});
+  if (!db) return fail(db.error());
+  auto impl = std::make_unique<Impl>(std::move(*db), options);
+  auto first = make_root(impl->core, options);
+  if (!first) return fail(first.error());
+  impl->first_start = std::move(*first);
+  return std::unique_ptr<ControlPlane>(new ControlPlane(std::move(impl)));
+}
+
+Backend& ControlPlane::backend() { return impl_->backend; }
+http::RequestHandler& ControlPlane::api() { return *impl_->api_handler; }
+http::RequestHandler& ControlPlane::git() { return *impl_->api_handler; }
+const std::optional<FirstStart>& ControlPlane::first_start() const { return impl_->first_start; }
+
+}  // namespace towline::control

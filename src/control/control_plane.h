@@ -1,0 +1,65 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "base/status.h"
+#include "control/backend.h"
+#include "http/exchange.h"
+
+namespace towline::control {
+
+struct ControlPlaneOptions {
+  /// Holds the database and the repositories; made when it is missing.
+  std::string data_dir;
+  /// Where people find this server, "https://gitlab.example.com".
+  std::string external_url;
+  /// Where agents connect, "wss://gitlab.example.com/-/kubernetes-agent/".
+  std::string kas_external_url;
+  /// Base of the Kubernetes API proxy, "https://gitlab.example.com/-/kubernetes-agent/k8s-proxy/".
+  std::string k8s_proxy_external_url;
+  /// Used instead of random ones when the first start makes the user "root"; ignored later.
+  std::optional<Secret> root_password;
+  std::optional<Secret> root_token;
+  std::string version = TOWLINE_VERSION;
+  Logger log;
+  /// Must outlive the control plane.
+  const Clock* clock = nullptr;
+  /// Threads that run SQL and Git. Enough to keep two cores busy while some wait for the disk.
+  std::size_t threads = 8;
+};
+
+/// What the very first start made, to be shown to whoever started it and to nobody else.
+struct FirstStart {
+  std::string username;
+  Secret password;
+  Secret token;  // with all scopes
+};
+
+/// The control plane: users, projects, Git repositories and agents, with their REST API and Git over HTTP.
+/// One per data folder. The handlers and the backend may be used from any loop; stop the loops before
+/// destroying it.
+class ControlPlane {
+ public:
+  static Result<std::unique_ptr<ControlPlane>> open(ControlPlaneOptions options);
+  ~ControlPlane();
+
+  Backend& backend();
+  /// Answers /api/v4/...
+  http::RequestHandler& api();
+  /// Answers /<full/path>.git/...
+  http::RequestHandler& git();
+  /// Absent unless this start was the first.
+  const std::optional<FirstStart>& first_start() const;
+
+ private:
+  struct Impl;
+  explicit ControlPlane(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace towline::control

@@ -1,0 +1,124 @@
+#include "control/domain/configurations.h"
+
+#include <utility>
+
+#include "agentcfg.pb.h"
+#include "control/config/configuration_file.h"
+#include "control/git/repository_store.h"
+#include "control/store/agent_table.h"
+#include "control/store/database.h"
+#include "control/store/namespace_table.h"
+
+namespace towline::control {
+namespace {
+
+const std::string kNoCommit(40, '0');
+
+// What the file says, or why it cannot be had.
+struct Text {
+  std::string content;
+  std::string fault;
+};
+
+Result<Text> read_text(const git::Repository& repository, const std::string& head, const std::string& path) {
+  if (head == kNoCommit) return Text{};
+  auto file = repository.file(head, path, config::kMaxFileBytes);
+  if (file) return Text{std::move(file->content), {}};
+  if (file.error().code() == Code::kNotFound) return Text{};
+  if (file.error().code() == Code::kResourceExhausted) return Text{{}, path + ": " + file.error().message()};
+  return fail(file.error());
+}
+
+std::string describe(const std::vector<config::Fault>& faults, const std::string& path) {
+  std::string text;
+  for (const config::Fault& fault : faults) text += (text.empty() ? "" : "\n") + fault.describe(path);
+  return text;
+}
+
+}  // namespace
+
+Result<Configurations::Subject> Configurations::find(std::int64_t agent_id) {
+  return core_.db.read([&](soci::session& sql) -> Result<Subject> {
+    const auto agent = AgentTable(sql).by_id(agent_id);
+    const auto project = agent ? ProjectTable(sql).by_id(agent->project_id) : std::nullopt;
+    if (!project) return fail(Code::kNotFound, "agent " + std::to_string(agent_id) + " does not exist");
+    auto stored = AgentTable(sql).configuration(agent_id);
+    return Subject{.agent = {agent->id, agent->name, project->id, project->full_path},
+                   .branch = project->default_branch,
+                   .stored = stored.value_or(StoredConfiguration{}),
+                   .has_stored = stored.has_value()};
+  });
+}
+
+Result<AgentConfiguration> Configurations::current(std::int64_t agent_id) {
+  auto subject = find(agent_id);
+  if (!subject) return fail(subject.error());
+  auto repository = core_.repositories.open(subject->agent.project_id);
+  if (!repository) return fail(repository.error());
+  auto tip = repository->branch_head(subject->branch);
+  if (!tip) return fail(tip.error());
+  const std::string head = tip->value_or(kNoCommit);
+  {
+    const std::lock_guard lock(mutex_);
+    const auto known = in_force_.find(agent_id);
+    if (known != in_force_.end() && known->second.head == head) {
+      return AgentConfiguration{subject->agent, known->second.commit_id, known->second.file};
+    }
+  }
+  auto loaded = load(*subject, head);
+  if (!loaded) return fail(loaded.error());
+  const std::lock_guard lock(mutex_);
+  in_force_[agent_id] = *loaded;
+  return AgentConfiguration{subject->agent, loaded->commit_id, loaded->file};
+}
+
+Result<Configurations::InForce> Configurations::load(const Subject& subject, const std::string& head) {
+  const std::string path = config::configuration_path(subject.agent.name);
+  auto repository = core_.repositories.open(subject.agent.project_id);
+  if (!repository) return fail(repository.error());
+  auto text = read_text(*repository, head, path);
+  if (!text) return fail(text.error());
+  if (!text->fault.empty()) return keep_last_good(subject, head, text->fault);
+  auto parsed = config::parse_configuration(text->content);
+  if (!parsed) return keep_last_good(subject, head, describe(parsed.error(), path));
+  for (const config::Fault& warning : parsed->warnings) {
+    core_.log.warn("agent configuration: " + warning.describe(path),
+                   {{"agent_id", subject.agent.id}, {"project", subject.agent.project_path}});
+  }
+  const StoredConfiguration& stored = subject.stored;
+  const bool same = subject.has_stored && stored.content == text->content && stored.commit_id != kNoCommit;
+  const std::string commit = same ? stored.commit_id : head;
+  if (!same || !stored.fault.empty()) {
+    const Status saved = save(subject, {.commit_id = commit, .content = text->content});
+    if (!saved.ok()) return fail(saved);
+  }
+  return InForce{head, commit, parsed->file};
+}
+
+Result<Configurations::InForce> Configurations::keep_last_good(const Subject& subject,
+                                                               const std::string& head,
+                                                               const std::string& fault) {
+  core_.log.warn(
+      "agent configuration is broken, the last good one stays in force: " + fault,
+      {{"agent_id", subject.agent.id}, {"project", subject.agent.project_path}, {"commit_id", head}});
+  StoredConfiguration last = subject.stored;
+  if (!subject.has_stored) last.commit_id = head;
+  if (last.fault != fault || last.fault_commit_id != head || !subject.has_stored) {
+    last.fault = fault;
+    last.fault_commit_id = head;
+    if (Status saved = save(subject, last); !saved.ok()) return fail(saved);
+  }
+  auto good = config::parse_configuration(last.content);
+  // A newer program may be stricter than the one that stored it.
+  File file = good ? good->file : std::make_shared<const gitlab::agent::agentcfg::ConfigurationFile>();
+  return InForce{head, last.commit_id, std::move(file)};
+}
+
+Status Configurations::save(const Subject& subject, const StoredConfiguration& configuration) {
+  StoredConfiguration row = configuration;
+  row.agent_id = subject.agent.id;
+  row.updated_at = core_.now();
+  return core_.db.write_quietly([&](soci::session& sql) { AgentTable(sql).save_configuration(row); });
+}
+
+}  // namespace towline::control

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "control/store/records.h"
+
+namespace towline::control {
+
+class Database;
+class EventHub;
+class UsageRecorder;
+namespace git {
+class RepositoryStore;
+}
+
+inline Millis millis(Clock::WallTime time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
+/// What every service of the control plane works with. It lives as long as the control plane.
+struct Core {
+  Database& db;
+  git::RepositoryStore& repositories;
+  EventHub& events;
+  UsageRecorder& usage;
+  const Clock& clock;
+  Logger log;
+  std::string version;
+  std::string external_url;            // without a slash at its end
+  std::string kas_external_url;        // where agents connect
+  std::string k8s_proxy_external_url;  // base of the Kubernetes API proxy
+
+  Millis now() const { return millis(clock.wall()); }
+};
+
+}  // namespace towline::control

@@ -1,0 +1,114 @@
+#include "control/local_backend.h"
+
+#include <exception>
+#include <utility>
+
+#include "control/domain/access.h"
+#include "control/domain/credentials.h"
+#include "control/domain/events.h"
+#include "control/domain/usage.h"
+#include "control/store/agent_table.h"
+#include "control/store/database.h"
+#include "control/store/namespace_table.h"
+#include "io/loop.h"
+
+namespace towline::control {
+namespace {
+
+constexpr std::size_t kMaxToken = 512;
+
+template <typename T>
+Result<T> run_safely(std::move_only_function<Result<T>()>& work) {
+  try {
+    return work();
+  } catch (const std::exception& error) {
+    return fail(Code::kInternal, std::string("control plane: ") + error.what());
+  }
+}
+
+}  // namespace
+
+template <typename T>
+void LocalBackend::ask(io::Loop& loop, Answer<T> answer, std::move_only_function<Result<T>()> work) {
+  struct Question {
+    Answer<T> answer;
+    std::move_only_function<Result<T>()> work;
+    Result<T> result = fail(Code::kUnavailable, "the control plane is shutting down");
+  };
+  auto question = std::make_shared<Question>(Question{std::move(answer), std::move(work)});
+  const bool accepted = pool_.submit(
+      loop, [question] { question->result = run_safely(question->work); },
+      [question] { question->answer(std::move(question->result)); });
+  if (accepted) return;
+  loop.post([question] {
+    question->answer(fail(Code::kResourceExhausted, "the control plane has too much to do; try again"));
+  });
+}
+
+void LocalBackend::agent_by_token(io::Loop& loop, Secret token, Answer<AuthenticatedAgent> answer) {
+  ask<AuthenticatedAgent>(loop, std::move(answer),
+                          [this, token = std::move(token)] { return find_agent(token); });
+}
+
+void LocalBackend::agent_configuration(io::Loop& loop, std::int64_t agent_id,
+                                       Answer<AgentConfiguration> answer) {
+  ask<AgentConfiguration>(loop, std::move(answer),
+                          [this, agent_id] { return configurations_.current(agent_id); });
+}
+
+void LocalBackend::access_by_token(io::Loop& loop, std::int64_t agent_id, Secret token,
+                                   Answer<Access> answer) {
+  ask<Access>(loop, std::move(answer),
+              [this, agent_id, token = std::move(token)] { return find_access(agent_id, token); });
+}
+
+std::uint64_t LocalBackend::access_generation() const { return core_.db.generation(); }
+
+void LocalBackend::agent_seen(AgentPresence presence) { core_.usage.agent_seen(std::move(presence)); }
+
+void LocalBackend::agent_last_seen(io::Loop& loop, std::int64_t agent_id,
+                                   Answer<std::optional<std::chrono::system_clock::time_point>> answer) {
+  using Time = std::chrono::system_clock::time_point;
+  ask<std::optional<Time>>(loop, std::move(answer), [this, agent_id] {
+    return core_.db.read([&](soci::session& sql) -> Result<std::optional<Time>> {
+      const auto agent = AgentTable(sql).by_id(agent_id);
+      if (!agent) return fail(Code::kNotFound, "agent " + std::to_string(agent_id) + " does not exist");
+      if (agent->last_contact_at == 0) return std::optional<Time>();
+      return std::optional(Time(std::chrono::milliseconds(agent->last_contact_at)));
+    });
+  });
+}
+
+std::unique_ptr<Backend::Subscription> LocalBackend::subscribe(std::function<void(const Event&)> on_event) {
+  return core_.events.subscribe(std::move(on_event));
+}
+
+Result<AuthenticatedAgent> LocalBackend::find_agent(const Secret& token) {
+  const auto refuse = [] { return fail(Code::kUnauthenticated, "the agent token is wrong or revoked"); };
+  if (token.empty() || token.reveal().size() > kMaxToken) return refuse();
+  auto found = core_.db.read([&](soci::session& sql) -> Result<AuthenticatedAgent> {
+    const auto record = AgentTokenTable(sql).by_hash(token_hash(token));
+    if (!record || record->revoked_at != 0) return refuse();
+    const auto agent = AgentTable(sql).by_id(record->agent_id);
+    const auto project = agent ? ProjectTable(sql).by_id(agent->project_id) : std::nullopt;
+    if (!project) return refuse();
+    return AuthenticatedAgent{{agent->id, agent->name, project->id, project->full_path}, record->id};
+  });
+  if (found) core_.usage.agent_token_used(found->token_id);
+  return found;
+}
+
+Result<Access> LocalBackend::find_access(std::int64_t agent_id, const Secret& token) {
+  auto caller = accounts_.authenticate(token);
+  if (!caller) return fail(caller.error());
+  if (!caller->token.has_scope("k8s_proxy") && !caller->token.has_scope("api")) {
+    return fail(Code::kPermissionDenied, "the token needs the scope k8s_proxy or api");
+  }
+  auto configuration = configurations_.current(agent_id);
+  if (!configuration && configuration.error().code() == Code::kNotFound)
+    return fail(no_such_access(agent_id));
+  if (!configuration) return fail(configuration.error());
+  return core_.db.read([&](soci::session& sql) { return authorize_person(sql, *caller, *configuration); });
+}
+
+}  // namespace towline::control

@@ -1,0 +1,182 @@
+#include "control/store/agent_table.h"
+
+#include "control/store/query.h"
+
+namespace towline::control {
+
+// Found by argument-dependent lookup from Query::rows, hence outside the unnamed namespace.
+static void columns(Query& q, AgentRecord& a) {
+  q.into(a.id)
+      .into(a.project_id)
+      .into(a.name)
+      .into(a.created_by_user_id)
+      .into(a.created_at)
+      .into(a.last_contact_at);
+}
+
+static void columns(Query& q, AgentToken& t) {
+  q.into(t.id)
+      .into(t.agent_id)
+      .into(t.name)
+      .into(t.description)
+      .into(t.created_by_user_id)
+      .into(t.created_at);
+  q.into(t.last_used_at).into(t.revoked_at);
+}
+
+static void columns(Query& q, StoredConfiguration& c) {
+  q.into(c.agent_id)
+      .into(c.commit_id)
+      .into(c.content)
+      .into(c.fault)
+      .into(c.fault_commit_id)
+      .into(c.updated_at);
+}
+
+namespace {
+
+constexpr Millis kPodMemory = Millis{7} * 24 * 3600 * 1000;
+
+const std::string kAgentColumns =
+    "SELECT id, project_id, name, created_by_user_id, created_at, last_contact_at FROM agents ";
+const std::string kTokenColumns =
+    "SELECT id, agent_id, name, description, created_by_user_id, created_at, last_used_at, revoked_at "
+    "FROM agent_tokens ";
+
+}  // namespace
+
+std::int64_t AgentTable::create(const AgentRecord& agent) {
+  return Query(sql_,
+               "INSERT INTO agents (project_id, name, created_by_user_id, created_at, last_contact_at) "
+               "VALUES (:project, :name, :user, :created, 0) RETURNING id")
+      .with("project", agent.project_id)
+      .with("name", agent.name)
+      .with("user", agent.created_by_user_id)
+      .with("created", agent.created_at)
+      .number();
+}
+
+std::optional<AgentRecord> AgentTable::by_id(std::int64_t id) {
+  return Query(sql_, kAgentColumns + "WHERE id = :id").with("id", id).row<AgentRecord>();
+}
+
+std::optional<AgentRecord> AgentTable::by_name(std::int64_t project_id, const std::string& name) {
+  return Query(sql_, kAgentColumns + "WHERE project_id = :project AND name = :name")
+      .with("project", project_id)
+      .with("name", name)
+      .row<AgentRecord>();
+}
+
+Listed<AgentRecord> AgentTable::list(std::int64_t project_id, Page page) {
+  const std::string where = "WHERE project_id = :project ";
+  return {Query(sql_, kAgentColumns + where + "ORDER BY id LIMIT :limit OFFSET :offset")
+              .with("project", project_id)
+              .with(page)
+              .rows<AgentRecord>(),
+          Query(sql_, "SELECT COUNT(*) FROM agents " + where).with("project", project_id).number()};
+}
+
+void AgentTable::remove(std::int64_t id) {
+  Query(sql_, "DELETE FROM agents WHERE id = :id").with("id", id).run();
+}
+
+void AgentTable::record_presence(const AgentPresence& presence, Millis now) {
+  const bool known = Query(sql_, "UPDATE agents SET last_contact_at = :now WHERE id = :id")
+                         .with("now", now)
+                         .with("id", presence.agent_id)
+                         .changed() > 0;
+  if (!known) return;  // deleted meanwhile
+  Query(sql_, "DELETE FROM agent_presence WHERE agent_id = :id AND last_seen_at < :old")
+      .with("id", presence.agent_id)
+      .with("old", now - kPodMemory)
+      .run();
+  Query(sql_,
+        "INSERT INTO agent_presence (agent_id, pod_id, version, commit_id, pod_namespace, pod_name, "
+        "last_seen_at) "
+        "VALUES (:agent, :pod, :version, :commit, :namespace, :name, :now) ON CONFLICT (agent_id, pod_id) DO "
+        "UPDATE "
+        "SET version = excluded.version, commit_id = excluded.commit_id, pod_namespace = "
+        "excluded.pod_namespace, "
+        "pod_name = excluded.pod_name, last_seen_at = excluded.last_seen_at")
+      .with("agent", presence.agent_id)
+      .with("pod", presence.pod_id)
+      .with("version", presence.version)
+      .with("commit", presence.commit_id)
+      .with("namespace", presence.pod_namespace)
+      .with("name", presence.pod_name)
+      .with("now", now)
+      .run();
+}
+
+std::optional<StoredConfiguration> AgentTable::configuration(std::int64_t agent_id) {
+  return Query(sql_,
+               "SELECT agent_id, commit_id, content, fault, fault_commit_id, updated_at FROM "
+               "agent_configurations "
+               "WHERE agent_id = :id")
+      .with("id", agent_id)
+      .row<StoredConfiguration>();
+}
+
+void AgentTable::save_configuration(const StoredConfiguration& configuration) {
+  Query(
+      sql_,
+      "INSERT INTO agent_configurations (agent_id, commit_id, content, fault, fault_commit_id, updated_at) "
+      "VALUES (:agent, :commit, :content, :fault, :fault_commit, :now) ON CONFLICT (agent_id) DO UPDATE SET "
+      "commit_id = excluded.commit_id, content = excluded.content, fault = excluded.fault, "
+      "fault_commit_id = excluded.fault_commit_id, updated_at = excluded.updated_at")
+      .with("agent", configuration.agent_id)
+      .with("commit", configuration.commit_id)
+      .with("content", configuration.content)
+      .with("fault", configuration.fault)
+      .with("fault_commit", configuration.fault_commit_id)
+      .with("now", configuration.updated_at)
+      .run();
+}
+
+std::int64_t AgentTokenTable::create(const AgentToken& token, const std::string& hash) {
+  return Query(sql_,
+               "INSERT INTO agent_tokens (agent_id, name, description, token_hash, created_by_user_id, "
+               "created_at, "
+               "last_used_at, revoked_at) VALUES (:agent, :name, :description, :hash, :user, :created, 0, 0) "
+               "RETURNING id")
+      .with("agent", token.agent_id)
+      .with("name", token.name)
+      .with("description", token.description)
+      .with("hash", hash)
+      .with("user", token.created_by_user_id)
+      .with("created", token.created_at)
+      .number();
+}
+
+std::optional<AgentToken> AgentTokenTable::by_id(std::int64_t id) {
+  return Query(sql_, kTokenColumns + "WHERE id = :id").with("id", id).row<AgentToken>();
+}
+
+std::optional<AgentToken> AgentTokenTable::by_hash(const std::string& hash) {
+  return Query(sql_, kTokenColumns + "WHERE token_hash = :hash").with("hash", hash).row<AgentToken>();
+}
+
+Listed<AgentToken> AgentTokenTable::active(std::int64_t agent_id, Page page) {
+  const std::string where = "WHERE agent_id = :agent AND revoked_at = 0 ";
+  return {Query(sql_, kTokenColumns + where + "ORDER BY id DESC LIMIT :limit OFFSET :offset")
+              .with("agent", agent_id)
+              .with(page)
+              .rows<AgentToken>(),
+          Query(sql_, "SELECT COUNT(*) FROM agent_tokens " + where).with("agent", agent_id).number()};
+}
+
+bool AgentTokenTable::revoke(std::int64_t id, Millis now) {
+  return Query(sql_, "UPDATE agent_tokens SET revoked_at = :now WHERE id = :id AND revoked_at = 0")
+             .with("now", now)
+             .with("id", id)
+             .changed() > 0;
+}
+
+void AgentTokenTable::touch(std::int64_t id, Millis now) {
+  Query(sql_, "UPDATE agent_tokens SET last_used_at = :now WHERE id = :id AND last_used_at < :now")
+      .with("now", now)
+      .with("id", id)
+      .run();
+}
+
+}  // namespace towline::control

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "control/backend.h"
+#include "control/store/records.h"
+
+namespace soci {
+class session;
+}
+
+namespace towline::control {
+
+class AgentTable {
+ public:
+  explicit AgentTable(soci::session& sql) : sql_(sql) {}
+
+  std::int64_t create(const AgentRecord& agent);
+  std::optional<AgentRecord> by_id(std::int64_t id);
+  std::optional<AgentRecord> by_name(std::int64_t project_id, const std::string& name);
+  Listed<AgentRecord> list(std::int64_t project_id, Page page);
+  void remove(std::int64_t id);
+
+  /// Notes what a pod said of itself and forgets pods not seen for a week.
+  void record_presence(const AgentPresence& presence, Millis now);
+
+  std::optional<StoredConfiguration> configuration(std::int64_t agent_id);
+  void save_configuration(const StoredConfiguration& configuration);
+
+ private:
+  soci::session& sql_;
+};
+
+class AgentTokenTable {
+ public:
+  explicit AgentTokenTable(soci::session& sql) : sql_(sql) {}
+
+  std::int64_t create(const AgentToken& token, const std::string& hash);
+  std::optional<AgentToken> by_id(std::int64_t id);
+  std::optional<AgentToken> by_hash(const std::string& hash);
+  /// Those that are not revoked.
+  Listed<AgentToken> active(std::int64_t agent_id, Page page);
+  /// False when it was revoked already.
+  bool revoke(std::int64_t id, Millis now);
+  void touch(std::int64_t id, Millis now);
+
+ private:
+  soci::session& sql_;
+};
+
+}  // namespace towline::control

@@ -1,0 +1,122 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "control/roles.h"
+
+namespace towline::control {
+
+/// Milliseconds since 1970 in UTC. 0 stands for "never" and "not set".
+using Millis = std::int64_t;
+
+struct User {
+  std::int64_t id = 0;
+  std::string username;
+  std::string name;
+  std::string email;
+  std::string state = "active";  // or "blocked"
+  bool admin = false;
+  Millis created_at = 0;
+
+  bool active() const { return state == "active"; }
+};
+
+/// A personal access token without its secret.
+struct AccessToken {
+  std::int64_t id = 0;
+  std::int64_t user_id = 0;
+  std::string name;
+  std::string scopes;  // separated by spaces
+  Millis created_at = 0;
+  Millis expires_at = 0;
+  Millis last_used_at = 0;
+  Millis revoked_at = 0;
+
+  bool has_scope(std::string_view scope) const;
+  bool valid_at(Millis now) const { return revoked_at == 0 && (expires_at == 0 || now < expires_at); }
+};
+
+/// A user's own namespace or a group.
+struct Namespace {
+  std::int64_t id = 0;
+  std::string kind;  // "user" or "group"
+  std::string name;
+  std::string path;
+  std::string full_path;
+  std::string full_name;
+  std::int64_t parent_id = 0;  // 0: top level
+  std::int64_t owner_id = 0;   // of a user's namespace
+  std::string description;
+  std::string visibility = "private";  // or "internal" or "public"
+  Millis created_at = 0;
+
+  bool is_group() const { return kind == "group"; }
+};
+
+struct Project {
+  std::int64_t id = 0;
+  std::int64_t namespace_id = 0;
+  std::string name;
+  std::string path;
+  std::string full_path;
+  std::string description;
+  std::string visibility = "private";
+  std::string default_branch = "main";
+  std::int64_t creator_id = 0;
+  Millis created_at = 0;
+  Millis last_activity_at = 0;
+};
+
+/// A member of exactly one group or project.
+struct Member {
+  User user;
+  Role role = Role::kNone;
+  Millis created_at = 0;
+};
+
+struct AgentRecord {
+  std::int64_t id = 0;
+  std::int64_t project_id = 0;
+  std::string name;
+  std::int64_t created_by_user_id = 0;
+  Millis created_at = 0;
+  Millis last_contact_at = 0;
+};
+
+struct AgentToken {
+  std::int64_t id = 0;
+  std::int64_t agent_id = 0;
+  std::string name;
+  std::string description;
+  std::int64_t created_by_user_id = 0;
+  Millis created_at = 0;
+  Millis last_used_at = 0;
+  Millis revoked_at = 0;
+};
+
+/// What is known of the configuration file of an agent.
+struct StoredConfiguration {
+  std::int64_t agent_id = 0;
+  std::string commit_id;  // of the version in force
+  std::string content;    // its text
+  std::string fault;      // why a newer version is not in force; empty when the newest one is
+  std::string fault_commit_id;
+  Millis updated_at = 0;
+};
+
+/// Which part of a list is asked for.
+struct Page {
+  std::int64_t number = 1;
+  std::int64_t size = 20;
+  std::int64_t offset() const { return (number - 1) * size; }
+};
+
+template <typename T>
+struct Listed {
+  std::vector<T> items;
+  std::int64_t total = 0;
+};
+
+}  // namespace towline::control

@@ -1,0 +1,114 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/json.hpp>
+#include <gtest/gtest.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "control/api/api.h"
+#include "control/domain/accounts.h"
+#include "control/domain/core.h"
+#include "control/domain/events.h"
+#include "control/domain/usage.h"
+#include "control/git/repository_store.h"
+#include "control/store/database.h"
+#include "control/test_support.h"
+
+namespace towline::control {
+
+/// A control plane without network and threads: handlers are called directly, time stands still, and the user
+/// "root" is an administrator.
+class PlaneTest : public ::testing::Test {
+ protected:
+  PlaneTest()
+      : db(Database::open({.path = folder.path() + "/towline.db"}).value()),
+        repositories(folder.path() + "/repositories"),
+        usage(*db, clock, log),
+        core{*db,
+             repositories,
+             events,
+             usage,
+             clock,
+             log,
+             "17.0.0",
+             "https://towline.test",
+             "wss://towline.test/-/kubernetes-agent/",
+             "https://towline.test/-/kubernetes-agent/k8s-proxy/"},
+        api(core) {
+    clock.advance(std::chrono::hours(24 * 20000));  // October 2024
+    root = add_user("root", true);
+  }
+
+  struct Person {
+    std::int64_t id = 0;
+    std::string token;  // scope api
+  };
+
+  Person add_user(const std::string& name, bool admin = false) {
+    auto user = Accounts(core).create_user({.username = name,
+                                            .name = name,
+                                            .email = name + "@example.com",
+                                            .password = Secret("correct horse"),
+                                            .admin = admin});
+    EXPECT_TRUE(user.has_value());
+    return {user->id, add_token(user->id, {"api"})};
+  }
+  std::string add_token(std::int64_t user_id, std::vector<std::string> scopes, Millis expires_at = 0) {
+    auto token = Accounts(core).create_token(
+        {.user_id = user_id, .name = "t", .scopes = std::move(scopes), .expires_at = expires_at});
+    EXPECT_TRUE(token.has_value());
+    return token->value.reveal();
+  }
+
+  http::Response call(const std::string& method, const std::string& path, const std::string& token = "",
+                      std::string body = "", const std::string& type = "application/json") {
+    http::Request request{.head = {.method = method, .target = "/api/v4" + path},
+                          .body = std::move(body),
+                          .peer = "192.0.2.1:1"};
+    if (!token.empty()) request.head.headers.add("private-token", token);
+    if (!request.body.empty()) request.head.headers.add("content-type", type);
+    return api.answer(request);
+  }
+  static boost::json::value json(const http::Response& response) { return boost::json::parse(response.body); }
+  static std::string message(const http::Response& response) {
+    return std::string(json(response).at("message").as_string());
+  }
+  /// Calls and expects a status; gives the JSON of the answer, null for none.
+  boost::json::value expect(int status, const std::string& method, const std::string& path,
+                            const std::string& token = "", std::string body = "") {
+    const auto response = call(method, path, token, std::move(body));
+    EXPECT_EQ(response.status, status) << method << " " << path << ": " << response.body;
+    return response.body.empty() ? boost::json::value() : json(response);
+  }
+  std::int64_t make_project(const std::string& name, const Person& owner, const std::string& more = "") {
+    return expect(201, "POST", "/projects", owner.token, R"({"name":")" + name + "\"" + more + "}")
+        .at("id")
+        .as_int64();
+  }
+  void put_file(const std::string& project, const std::string& path, const std::string& content,
+                const std::string& token) {
+    const boost::json::object body{{"branch", "main"}, {"commit_message", "m"}, {"content", content}};
+    const std::string target = "/projects/" + project + "/repository/files/" + path;
+    const bool exists = call("HEAD", target, token).status == 200;
+    const auto response = call(exists ? "PUT" : "POST", target, token, boost::json::serialize(body));
+    EXPECT_EQ(response.status, exists ? 200 : 201) << response.body;
+  }
+
+  TempFolder folder;
+  FakeClock clock;
+  std::vector<std::string> lines;
+  Logger log = Logger::to_vector(&lines);
+  std::unique_ptr<Database> db;
+  git::RepositoryStore repositories;
+  EventHub events;
+  UsageRecorder usage;
+  Core core;
+  api::Api api;
+  Person root;
+};
+
+}  // namespace towline::control

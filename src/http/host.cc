@@ -1,0 +1,237 @@
+#include "http/host.h"
+
+#include <array>
+#include <atomic>
+#include <future>
+#include <list>
+#include <mutex>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "io/listen.h"
+#include "io/loop.h"
+#include "io/stream.h"
+#include "io/tls.h"
+
+namespace towline::http {
+namespace {
+
+// The first byte of a TLS handshake record (RFC 8446, section 5.1); no HTTP method begins with it.
+constexpr std::byte kTlsHandshake{0x16};
+
+bool is_loopback(std::string_view peer) {
+  return peer.starts_with("127.") || peer.starts_with("[::1]") || peer.starts_with("[::ffff:127.");
+}
+
+struct Shared {
+  HostOptions options;
+  RequestHandler& handler;
+  Logger log;
+  std::atomic<std::size_t> connections{0};
+};
+
+// What one loop has accepted. Lives on its loop.
+class Shard {
+ public:
+  Shard(io::Loop& loop, Shared& shared) : loop_(loop), shared_(shared), random_(std::random_device{}()) {}
+
+  Status listen(std::uint16_t port, bool shared_port) {
+    auto listener = io::listen(loop_, shared_.options.host, port, shared_port,
+                               [this](std::unique_ptr<io::Stream> stream) { accepted(std::move(stream)); });
+    if (!listener) return listener.error();
+    listener_ = std::move(*listener);
+    return {};
+  }
+  std::uint16_t port() const { return listener_->port(); }
+
+  void serve(std::unique_ptr<io::Stream> stream, bool http2_only) {
+    Entry& entry = add();
+    start(entry, std::move(stream), http2_only);
+  }
+
+  void drain(std::move_only_function<void()> drained) {
+    listener_.reset();
+    drained_ = std::move(drained);
+    // Handshakes under way have promised nobody anything.
+    entries_.remove_if([&](const Entry& each) { return each.connection == nullptr && count_out(); });
+    for (Entry& each : entries_) each.connection->drain();
+    check_drained();
+  }
+
+ private:
+  // A connection from its acceptance to its end.
+  struct Entry final : io::StreamHandler {
+    explicit Entry(Shard& s) : shard(s) {}
+    void on_readable() override { shard.first_byte(*this); }
+    void on_writable() override {}
+
+    Shard& shard;
+    std::list<Entry>::iterator self;
+    std::unique_ptr<io::Stream> raw;  // until its first byte is known
+    std::unique_ptr<io::Timer> deadline;
+    std::unique_ptr<io::Operation> handshake;
+    std::unique_ptr<ServerConnection> connection;
+  };
+
+  Entry& add() {
+    shared_.connections.fetch_add(1, std::memory_order_relaxed);
+    Entry& entry = entries_.emplace_back(*this);
+    entry.self = std::prev(entries_.end());
+    return entry;
+  }
+  bool count_out() {
+    shared_.connections.fetch_sub(1, std::memory_order_relaxed);
+    return true;
+  }
+  void remove(Entry& entry) {
+    count_out();
+    entries_.erase(entry.self);
+    check_drained();
+  }
+
+  void accepted(std::unique_ptr<io::Stream> stream) {
+    if (shared_.connections.load(std::memory_order_relaxed) >= shared_.options.max_connections) {
+      shared_.log.warn("too many connections: one was refused", {{"limit", shared_.options.max_connections}});
+      return;
+    }
+    Entry& entry = add();
+    if (shared_.options.tls == nullptr) return start(entry, std::move(stream), false);
+    entry.raw = std::move(stream);
+    entry.raw->set_handler(&entry);
+    entry.deadline = std::make_unique<io::Timer>(loop_, [this, &entry] { remove(entry); });
+    entry.deadline->start(shared_.options.handshake_timeout);
+    first_byte(entry);
+  }
+
+  void first_byte(Entry& entry) {
+    std::array<std::byte, 1024> buffer{};
+    const io::Transfer got = entry.raw->read(buffer);
+    if (got.outcome == io::Outcome::kWouldBlock) return;
+    if (got.outcome != io::Outcome::kDone) return remove(entry);
+    entry.deadline.reset();
+    entry.raw->set_handler(nullptr);
+    const bool tls = buffer[0] == kTlsHandshake;
+    if (!tls && !cleartext_allowed(entry.raw->peer())) {
+      shared_.log.debug("a connection without TLS was refused", {{"peer", entry.raw->peer()}});
+      return refuse_cleartext(entry);
+    }
+    std::unique_ptr<io::Stream> stream = io::unread(
+        std::move(entry.raw), std::string(reinterpret_cast<const char*>(buffer.data()), got.bytes));
+    if (!tls) return start(entry, std::move(stream), false);
+    entry.handshake = io::tls_accept(loop_, std::move(stream), shared_.options.tls, shared_.options.handshake_timeout,
+                                     [this, &entry](Result<std::unique_ptr<io::Stream>> result) {
+                                       const auto finished = std::move(entry.handshake);
+                                       if (!result) {
+                                         shared_.log.debug("TLS handshake failed",
+                                                           {{"error", result.error().message()}});
+                                         return remove(entry);
+                                       }
+                                       start(entry, std::move(*result), false);
+                                     });
+  }
+
+  bool cleartext_allowed(std::string_view peer) const {
+    switch (shared_.options.cleartext) {
+      case Cleartext::kAllow:
+        return true;
+      case Cleartext::kDeny:
+        return false;
+      case Cleartext::kLoopback:
+        return is_loopback(peer);
+    }
+    return false;
+  }
+
+  void refuse_cleartext(Entry& entry) {
+    static constexpr std::string_view kBody =
+        "{\"message\":\"this port speaks TLS: use https, wss or grpcs addresses\"}";
+    const std::string answer = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n" +
+                               ("Content-Length: " + std::to_string(kBody.size()) + "\r\n\r\n") + std::string(kBody);
+    io::write(*entry.raw, std::as_bytes(std::span(answer)));
+    entry.raw->shutdown_write();
+    remove(entry);
+  }
+
+  void start(Entry& entry, std::unique_ptr<io::Stream> stream, bool http2_only) {
+    ServerConnectionOptions options = shared_.options.connection;
+    if (options.max_age.count() > 0) {
+      options.max_age -= options.max_age * std::uniform_int_distribution<int>(0, 100)(random_) / 1000;
+    }
+    auto closed = [this, &entry] { remove(entry); };
+    entry.connection = http2_only
+                           ? serve_http2(loop_, std::move(stream), shared_.handler, options, std::move(closed))
+                           : http::serve(loop_, std::move(stream), shared_.handler, options, std::move(closed));
+    if (drained_) entry.connection->drain();
+  }
+
+  void check_drained() {
+    if (drained_ && entries_.empty()) std::exchange(drained_, {})();
+  }
+
+  io::Loop& loop_;
+  Shared& shared_;
+  std::minstd_rand random_;
+  std::unique_ptr<io::Listener> listener_;
+  std::list<Entry> entries_;
+  std::move_only_function<void()> drained_;
+};
+
+class HostImpl final : public Host {
+ public:
+  HostImpl(io::LoopGroup& loops, HostOptions options, RequestHandler& handler, Logger log)
+      : loops_(loops), shared_{std::move(options), handler, std::move(log)} {
+    for (std::size_t i = 0; i < loops_.size(); ++i) shards_.push_back(std::make_unique<Shard>(loops_.at(i), shared_));
+  }
+
+  Status listen() {
+    std::uint16_t port = shared_.options.port;
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+      std::promise<Status> result;
+      loops_.at(i).post([&] { result.set_value(shards_[i]->listen(port, shards_.size() > 1)); });
+      if (Status status = result.get_future().get(); !status.ok()) return status;
+      port = shards_[i]->port();
+    }
+    port_ = port;
+    return {};
+  }
+
+  std::uint16_t port() const override { return port_; }
+  std::size_t connections() const override { return shared_.connections.load(std::memory_order_relaxed); }
+
+  void adopt_http2(io::Loop& loop, std::unique_ptr<io::Stream> stream) override {
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+      if (&loops_.at(i) == &loop) return shards_[i]->serve(std::move(stream), true);
+    }
+  }
+
+  void drain(std::move_only_function<void()> drained) override {
+    auto left = std::make_shared<std::atomic<std::size_t>>(shards_.size());
+    auto done = std::make_shared<std::move_only_function<void()>>(std::move(drained));
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+      loops_.at(i).post([shard = shards_[i].get(), left, done] {
+        shard->drain([left, done] {
+          if (left->fetch_sub(1) == 1) (*done)();
+        });
+      });
+    }
+  }
+
+ private:
+  io::LoopGroup& loops_;
+  Shared shared_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::uint16_t port_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Host>> Host::start(io::LoopGroup& loops, HostOptions options, RequestHandler& handler,
+                                          Logger log) {
+  auto host = std::make_unique<HostImpl>(loops, std::move(options), handler, std::move(log));
+  if (Status status = host->listen(); !status.ok()) return fail(std::move(status));
+  return host;
+}
+
+}  // namespace towline::http

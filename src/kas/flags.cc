@@ -1,0 +1,101 @@
+#include "kas/flags.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <CLI/CLI.hpp>
+
+#include <map>
+#include <sstream>
+
+namespace towline::kas {
+namespace {
+
+// Lets --config name a YAML file whose keys are the flags' names.
+class YamlConfig final : public CLI::Config {
+ public:
+  std::string to_config(const CLI::App*, bool, bool, std::string) const override { return {}; }
+  std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
+    std::ostringstream text;
+    text << input.rdbuf();
+    std::vector<CLI::ConfigItem> found;
+    try {
+      const YAML::Node root = YAML::Load(text.str());
+      if (!root || root.IsNull()) return found;
+      if (!root.IsMap()) throw CLI::ConversionError("the file must be a map of flag names to values", "--config");
+      for (const auto& entry : root) {
+        if (!entry.second.IsScalar()) {
+          throw CLI::ConversionError("line " + std::to_string(entry.second.Mark().line + 1) + ": " +
+                                         entry.first.as<std::string>() + " must be a single value",
+                                     "--config");
+        }
+        CLI::ConfigItem item;
+        item.name = entry.first.as<std::string>();
+        item.inputs = {entry.second.as<std::string>()};
+        found.push_back(std::move(item));
+      }
+    } catch (const YAML::Exception& error) {
+      throw CLI::ConversionError(error.what(), "--config");
+    }
+    return found;
+  }
+};
+
+}  // namespace
+
+ParsedFlags parse_flags(int argc, const char* const* argv) {
+  ParsedFlags parsed;
+  Flags& flags = parsed.flags;
+  CLI::App app("kas is the Towline server: it connects people, pipelines and a web page with Kubernetes clusters.", "kas");
+  app.set_version_flag("--version", std::string("kas ") + TOWLINE_VERSION);
+  app.get_formatter()->column_width(44);
+  app.config_formatter(std::make_shared<YamlConfig>());
+  app.set_config("--config", "", "YAML file with the same names as these flags");
+  app.allow_config_extras(CLI::config_extras_mode::error);
+
+  app.add_option("--data-dir", flags.data_dir, "Folder of database, repositories and keys; made on first start")
+      ->capture_default_str();
+  app.add_option("--listen", flags.listen, "host:port for everything: web, API, Git, proxy, agents")
+      ->capture_default_str();
+  app.add_option("--external-url", flags.external_url,
+                 "Where people and agents find this server; default: https://<host name>:<port>");
+  app.add_option("--tls-cert-file", flags.tls_cert_file, "PEM certificate chain; default: made on first start");
+  app.add_option("--tls-key-file", flags.tls_key_file, "PEM key of --tls-cert-file");
+  app.add_option("--cleartext", flags.cleartext,
+                 "Who may connect without TLS: loopback (a proxy on this machine), allow or deny; default loopback")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, http::Cleartext>{{"loopback", http::Cleartext::kLoopback},
+                                                 {"allow", http::Cleartext::kAllow},
+                                                 {"deny", http::Cleartext::kDeny}}));
+  app.add_option("--root-password-file", flags.root_password_file, "First start: root's password; default: random");
+  app.add_option("--root-token-file", flags.root_token_file, "First start: root's access token; default: random");
+  app.add_option("--observability-listen", flags.observability_listen, "host:port of /metrics, /liveness, /readiness")
+      ->capture_default_str();
+  app.add_option("--max-requests-per-agent", flags.max_requests_per_agent, "Requests at once on one agent; then 429")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1'000'000));
+  app.add_option("--max-connections", flags.max_connections, "Connections at once")->capture_default_str();
+  app.add_option("--agent-connections-per-token-minute", flags.agent_connections_per_token_minute,
+                 "New connections that one agent token may make in a minute")
+      ->capture_default_str();
+  app.add_option("--max-connection-age", flags.max_connection_age_seconds,
+                 "Seconds after which connections are renewed, less up to a tenth; 0: never")
+      ->capture_default_str();
+  app.add_option("--loops", flags.loops, "Event loops; 0: one for each core")->capture_default_str();
+  app.add_option("--log-level", flags.log_level, "debug, info, warn or error")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+  app.add_option("--shutdown-timeout", flags.shutdown_timeout_seconds,
+                 "Seconds that running requests have to finish after SIGTERM")
+      ->capture_default_str();
+  try {
+    app.parse(argc, argv);
+    if (flags.tls_cert_file.empty() != flags.tls_key_file.empty()) {
+      throw CLI::ValidationError("--tls-cert-file and --tls-key-file go together");
+    }
+  } catch (const CLI::ParseError& error) {
+    parsed.exit_code = app.exit(error) == 0 ? 0 : 2;
+  }
+  return parsed;
+}
+
+}  // namespace towline::kas

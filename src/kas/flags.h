@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "http/host.h"
+
+namespace towline::kas {
+
+/// kas's command line, or its YAML file with the same names.
+struct Flags {
+  std::string data_dir = "towline-data";
+  std::string listen = "0.0.0.0:8150";
+  std::string external_url;
+  std::string tls_cert_file;
+  std::string tls_key_file;
+  http::Cleartext cleartext = http::Cleartext::kLoopback;
+  std::string root_password_file;
+  std::string root_token_file;
+  std::string observability_listen = "127.0.0.1:8151";
+  std::size_t max_requests_per_agent = 4096;
+  std::size_t max_connections = 50'000;
+  std::size_t agent_connections_per_token_minute = 100;
+  std::size_t loops = 0;  // 0: one for each core
+  std::string log_level = "info";
+  int shutdown_timeout_seconds = 60;
+  int max_connection_age_seconds = 7200;
+};
+
+struct ParsedFlags {
+  Flags flags;
+  int exit_code = -1;  // 0 or more: end the program
+};
+ParsedFlags parse_flags(int argc, const char* const* argv);
+
+}  // namespace towline::kas

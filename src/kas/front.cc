@@ -1,0 +1,42 @@
+#include "kas/front.h"
+
+#include <string_view>
+#include <utility>
+
+#include "http/simple.h"
+#include "http/websocket.h"
+#include "io/stream.h"
+
+namespace towline::kas {
+namespace {
+
+bool is_git(std::string_view path) {
+  return path.find(".git/") != std::string_view::npos &&
+         (path.ends_with("/info/refs") || path.ends_with("/git-upload-pack") || path.ends_with("/git-receive-pack") ||
+          path.ends_with("/HEAD") || path.find(".git/objects/") != std::string_view::npos);
+}
+
+bool is_tunnel_path(std::string_view path) {
+  return path == "/" || path == "/-/kubernetes-agent" || path == "/-/kubernetes-agent/";
+}
+
+}  // namespace
+
+void Front::on_request(http::RequestHead head, bool has_body, std::unique_ptr<http::ServerExchange> exchange) {
+  const Routes* const routes = routes_.load(std::memory_order_acquire);
+  if (routes == nullptr) return http::send(*exchange, http::json_message(503, "the server is starting"));
+  if (grpc::Server::is_grpc(head)) return routes->grpc->on_request(std::move(head), has_body, std::move(exchange));
+  const std::string_view path = head.path();
+  if (routes->proxy->owns(path)) return routes->proxy->on_request(std::move(head), has_body, std::move(exchange));
+  if (is_tunnel_path(path) && !head.upgrade.empty()) {
+    io::Loop& loop = exchange->loop();
+    auto stream = http::accept_websocket(head, std::move(exchange), http::kTunnelProtocol);
+    if (stream != nullptr) routes->tunnel(loop, std::move(stream));
+    return;
+  }
+  if (path.starts_with("/api/")) return routes->api->on_request(std::move(head), has_body, std::move(exchange));
+  if (is_git(path)) return routes->git->on_request(std::move(head), has_body, std::move(exchange));
+  http::send(*exchange, http::json_message(404, "404 Not Found"));
+}
+
+}  // namespace towline::kas

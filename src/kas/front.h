@@ -1,0 +1,34 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+
+#include "grpc/server.h"
+#include "http/exchange.h"
+#include "modules/kubernetes_api/server/proxy.h"
+
+namespace towline::kas {
+
+/// What a request can be for.
+struct Routes {
+  http::RequestHandler* api = nullptr;
+  http::RequestHandler* git = nullptr;
+  kubernetes_api::Proxy* proxy = nullptr;
+  grpc::Server* grpc = nullptr;
+  /// Takes the byte stream of a WebSocket, on its loop.
+  std::function<void(io::Loop&, std::unique_ptr<io::Stream>)> tunnel;
+};
+
+/// Sends each request of the shared port where it belongs: by content type (gRPC), upgrade (WebSocket) or path.
+class Front final : public http::RequestHandler {
+ public:
+  /// Before this, requests are answered 503. `routes` outlives the front.
+  void open(const Routes& routes) { routes_.store(&routes, std::memory_order_release); }
+  void on_request(http::RequestHead head, bool has_body, std::unique_ptr<http::ServerExchange> exchange) override;
+
+ private:
+  std::atomic<const Routes*> routes_{nullptr};
+};
+
+}  // namespace towline::kas

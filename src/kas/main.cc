@@ -1,0 +1,44 @@
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "base/signals.h"
+#include "io/loop.h"
+#include "kas/flags.h"
+#include "kas/server.h"
+
+namespace {
+
+// A connection costs a descriptor: take what the system allows.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace towline;
+  const kas::ParsedFlags parsed = kas::parse_flags(argc, argv);
+  if (parsed.exit_code >= 0) return parsed.exit_code;
+  const Logger log = Logger::to_stderr(parse_log_level(parsed.flags.log_level).value_or(LogLevel::kInfo));
+  raise_descriptor_limit();
+
+  SignalWait signals;
+  const SystemClock clock;
+  const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+  io::LoopGroup loops(parsed.flags.loops == 0 ? cores : parsed.flags.loops, clock);
+  auto server = kas::Server::start(loops, clock, parsed.flags, log);
+  if (!server) {
+    log.error("cannot start", {{"error", server.error().message()}});
+    return 1;
+  }
+  const bool drained =
+      signals.run([&] { (*server)->stop([&] { signals.finish(); }); }, parsed.flags.shutdown_timeout_seconds);
+  if (!drained) log.warn("stopped with requests running");
+  loops.join();
+  return 0;
+}

@@ -1,0 +1,89 @@
+#include "kas/server_identity.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+namespace towline::kas {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Ten years for the CA is made in io; the server's own certificate is renewed at start.
+constexpr std::chrono::hours kLifetime{24 * 397};
+constexpr std::chrono::hours kMargin{24 * 30};
+
+// Writes a file of a given mode in one step, so that a crash leaves the old one or the new one.
+Status write_file(const fs::path& path, std::string_view contents, mode_t mode) {
+  const std::string temporary = path.string() + ".new";
+  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+  if (fd < 0) return errno_status(errno, "cannot write " + temporary);
+  const bool written = ::write(fd, contents.data(), contents.size()) == static_cast<ssize_t>(contents.size());
+  const bool synced = ::fsync(fd) == 0;
+  ::close(fd);
+  if (!written || !synced || ::rename(temporary.c_str(), path.c_str()) != 0) {
+    return errno_status(errno, "cannot write " + path.string());
+  }
+  return {};
+}
+
+Result<io::TlsIdentity> load(const fs::path& certificate, const fs::path& key) {
+  Result<std::string> chain = read_file(certificate);
+  if (!chain) return fail(chain.error());
+  Result<std::string> secret = read_file(key);
+  if (!secret) return fail(secret.error());
+  return io::TlsIdentity{std::move(*chain), Secret(std::move(*secret))};
+}
+
+Status store(const io::TlsIdentity& identity, const fs::path& certificate, const fs::path& key) {
+  if (Status status = write_file(key, identity.private_key.reveal(), 0600); !status.ok()) return status;
+  return write_file(certificate, identity.certificate_chain, 0644);
+}
+
+Result<io::TlsIdentity> load_or_make_ca(const fs::path& folder) {
+  if (fs::exists(folder / "ca.pem")) return load(folder / "ca.pem", folder / "ca.key");
+  Result<io::TlsIdentity> ca = io::make_ca("Towline CA");
+  if (!ca) return ca;
+  if (Status status = store(*ca, folder / "ca.pem", folder / "ca.key"); !status.ok()) return fail(status);
+  return ca;
+}
+
+Result<io::TlsIdentity> own_identity(const fs::path& folder, const std::string& host) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) return fail(Code::kInternal, "cannot make " + folder.string() + ": " + error.message());
+  fs::permissions(folder, fs::perms::owner_all, error);
+  Result<io::TlsIdentity> ca = load_or_make_ca(folder);
+  if (!ca) return ca;
+  std::vector<std::string> names = {"localhost", "127.0.0.1", "::1"};
+  if (host != "localhost" && host != "127.0.0.1" && host != "::1") names.push_back(host);
+  if (auto current = load(folder / "server.pem", folder / "server.key")) {
+    if (io::certificate_covers(current->certificate_chain, names, kMargin)) return current;
+  }
+  Result<io::TlsIdentity> made = io::make_server_certificate(*ca, names, kLifetime);
+  if (!made) return made;
+  if (Status status = store(*made, folder / "server.pem", folder / "server.key"); !status.ok()) return fail(status);
+  return made;
+}
+
+}  // namespace
+
+Result<std::string> read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return fail(Code::kNotFound, "cannot read " + path);
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+Result<io::TlsServerOptions> server_identity(const Flags& flags, const std::string& host) {
+  Result<io::TlsIdentity> identity = flags.tls_cert_file.empty()
+                                         ? own_identity(fs::path(flags.data_dir) / "tls", host)
+                                         : load(flags.tls_cert_file, flags.tls_key_file);
+  if (!identity) return fail(std::move(identity.error()));
+  return io::TlsServerOptions{.identity = std::move(*identity)};
+}
+
+}  // namespace towline::kas

@@ -1,0 +1,212 @@
+#include "kube/client.h"
+
+#include <utility>
+
+#include "kube/pool.h"
+
+namespace towline::kube {
+namespace {
+
+class ClientImpl;
+
+// A request: first without, then with a connection.
+class Request final : public http::ClientExchange, public http::ExchangeHandler, public Pool::Waiter {
+ public:
+  Request(std::shared_ptr<ClientImpl> client, http::RequestHead head, bool end,
+          http::ExchangeHandler* handler);
+  ~Request() override;
+  Request(const Request&) = delete;
+  Request& operator=(const Request&) = delete;
+
+  void begin();
+
+  void set_handler(http::ExchangeHandler* handler) override { handler_ = handler; }
+  void write(std::span<const std::byte> data) override {
+    if (exchange_) return exchange_->write(data);
+    if (!over_) early_.append(reinterpret_cast<const char*>(data.data()), data.size());
+  }
+  void end(const http::Headers& trailers) override {
+    if (exchange_) return exchange_->end(trailers);
+    early_end_ = true;
+  }
+  std::size_t unsent() const override { return exchange_ ? exchange_->unsent() : early_.size(); }
+  void consume(std::size_t bytes) override {
+    if (exchange_) exchange_->consume(bytes);
+  }
+  void reset() override {
+    handler_ = nullptr;
+    stop();
+  }
+  io::Loop& loop() override;
+  std::string_view peer() const override { return exchange_ ? exchange_->peer() : std::string_view{}; }
+
+  void on_connection(http::ClientConnection& connection, bool reused) override;
+  void on_no_connection(Status why) override { fail(std::move(why)); }
+
+  void on_response(http::ResponseHead head, bool end) override;
+  void on_body(std::span<const std::byte> data) override { handler_->on_body(data); }
+  void on_end(http::Headers trailers) override;
+  void on_sent(std::size_t bytes) override { handler_->on_sent(bytes); }
+  void on_failed(Status status) override;
+
+ private:
+  void authorized(Result<Authorization> authorization);
+  void ask_for_connection(bool fresh);
+  void fail(Status why);
+  void stop();
+
+  std::shared_ptr<ClientImpl> client_;
+  http::RequestHead head_;
+  bool no_body_;
+  http::ExchangeHandler* handler_;
+  std::unique_ptr<http::ClientExchange> exchange_;
+  std::string early_;
+  bool early_end_ = false;
+  bool waiting_ = false;
+  bool answered_ = false;
+  bool reused_ = false;
+  bool over_ = false;
+  std::shared_ptr<char> alive_ = std::make_shared<char>();
+};
+
+class ClientImpl final : public Client, public std::enable_shared_from_this<ClientImpl> {
+ public:
+  ClientImpl(io::Loop& loop, io::Dialer& dialer, ClusterConfig config, ClientOptions options, Logger log)
+      : loop_(loop), config_(std::move(config)), log_(std::move(log)), pool_(loop, dialer, config_, options) {
+    if (config_.server.path != "/") prefix_ = config_.server.path;
+    while (!prefix_.empty() && prefix_.back() == '/') prefix_.pop_back();
+  }
+
+  std::unique_ptr<http::ClientExchange> start(http::RequestHead head, bool end,
+                                              http::ExchangeHandler* handler) override {
+    head.target.insert(0, prefix_);
+    head.scheme = config_.server.scheme;
+    head.authority = config_.server.authority();
+    auto request = std::make_unique<Request>(shared_from_this(), std::move(head), end, handler);
+    request->begin();
+    return request;
+  }
+  std::size_t connections() const override { return pool_.size(); }
+
+  io::Loop& loop() { return loop_; }
+  Pool& pool() { return pool_; }
+  Credentials& credentials() { return *config_.credentials; }
+
+ private:
+  io::Loop& loop_;
+  ClusterConfig config_;
+  Logger log_;
+  std::string prefix_;
+  Pool pool_;
+};
+
+Request::Request(std::shared_ptr<ClientImpl> client, http::RequestHead head, bool end,
+                 http::ExchangeHandler* handler)
+    : client_(std::move(client)), head_(std::move(head)), no_body_(end), handler_(handler) {}
+
+Request::~Request() { stop(); }
+
+io::Loop& Request::loop() { return client_->loop(); }
+
+void Request::begin() {
+  waiting_ = true;
+  client_->credentials().authorization(client_->loop(),
+                                       [this, weak = std::weak_ptr<char>(alive_)](auto answer) {
+                                         if (!weak.expired()) authorized(std::move(answer));
+                                       });
+}
+
+void Request::authorized(Result<Authorization> authorization) {
+  if (!authorization) {
+    // Possibly from inside start(): the handler is told later.
+    client_->loop().post(
+        [this, weak = std::weak_ptr<char>(alive_), why = std::move(authorization.error())]() mutable {
+          if (!weak.expired()) fail(Status(Code::kUnauthenticated, why.message()));
+        });
+    return;
+  }
+  if (!authorization->header.empty()) head_.headers.set("authorization", authorization->header.reveal());
+  ask_for_connection(false);
+}
+
+void Request::ask_for_connection(bool fresh) {
+  waiting_ = true;
+  client_->pool().acquire(*this, !head_.upgrade.empty(), fresh);
+}
+
+void Request::on_connection(http::ClientConnection& connection, bool reused) {
+  waiting_ = false;
+  reused_ = reused;
+  exchange_ = connection.open(head_, no_body_, this);
+  if (!exchange_) return ask_for_connection(true);
+  if (!early_.empty()) exchange_->write(std::as_bytes(std::span(early_)));
+  std::string().swap(early_);
+  if (early_end_) exchange_->end();
+}
+
+void Request::on_response(http::ResponseHead head, bool end) {
+  answered_ = true;
+  if (head.status == 401) client_->credentials().invalidate();
+  if (end) {
+    exchange_.reset();
+    over_ = true;
+    client_->pool().released();
+  }
+  handler_->on_response(std::move(head), end);
+}
+
+void Request::on_end(http::Headers trailers) {
+  // An upgraded connection has two directions; the other one goes on.
+  if (head_.upgrade.empty()) {
+    over_ = true;
+    client_->pool().released();
+  }
+  handler_->on_end(std::move(trailers));
+}
+
+void Request::on_failed(Status status) {
+  exchange_.reset();
+  client_->pool().released();
+  const bool stale = reused_ && !answered_ && no_body_ && head_.upgrade.empty();
+  if (stale) return ask_for_connection(true);
+  fail(status.with_prefix("Kubernetes API"));
+}
+
+void Request::fail(Status why) {
+  waiting_ = false;
+  over_ = true;
+  if (http::ExchangeHandler* handler = std::exchange(handler_, nullptr)) handler->on_failed(std::move(why));
+}
+
+void Request::stop() {
+  if (waiting_) client_->pool().forget(*this);
+  waiting_ = false;
+  over_ = true;
+  if (!exchange_) return;
+  exchange_.reset();
+  client_->pool().released();
+}
+
+// Keeps the shared implementation, which requests keep too.
+class ClientHandle final : public Client {
+ public:
+  explicit ClientHandle(std::shared_ptr<ClientImpl> impl) : impl_(std::move(impl)) {}
+  std::unique_ptr<http::ClientExchange> start(http::RequestHead head, bool end,
+                                              http::ExchangeHandler* handler) override {
+    return impl_->start(std::move(head), end, handler);
+  }
+  std::size_t connections() const override { return impl_->connections(); }
+
+ private:
+  std::shared_ptr<ClientImpl> impl_;
+};
+
+}  // namespace
+
+std::unique_ptr<Client> make_client(io::Loop& loop, io::Dialer& dialer, ClusterConfig config,
+                                    ClientOptions options, Logger log) {
+  return std::make_unique<ClientHandle>(
+      std::make_shared<ClientImpl>(loop, dialer, std::move(config), options, std::move(log)));
+}
+
+}  // namespace towline::kube

@@ -1,0 +1,35 @@
+#include "modules/kubernetes_api/server/access_cache.h"
+
+#include <utility>
+
+#include "base/encoding.h"
+
+namespace towline::kubernetes_api {
+
+std::string AccessCache::key(std::int64_t agent_id, const Secret& token) {
+  return sha256(token.reveal()) + std::to_string(agent_id);
+}
+
+std::shared_ptr<const CachedAccess> AccessCache::find(std::int64_t agent_id, const Secret& token,
+                                                      std::uint64_t generation) {
+  const std::string wanted = key(agent_id, token);
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(wanted);
+  if (found == entries_.end()) return nullptr;
+  if (found->second.generation != generation || found->second.expires <= clock_.now()) {
+    entries_.erase(found);
+    return nullptr;
+  }
+  return found->second.access;
+}
+
+void AccessCache::put(std::int64_t agent_id, const Secret& token, std::uint64_t generation,
+                      std::shared_ptr<const CachedAccess> access) {
+  std::string wanted = key(agent_id, token);
+  const std::lock_guard lock(mutex_);
+  // Dropping everything is rare and cheap: each entry costs one question to the control plane.
+  if (entries_.size() >= max_entries_) entries_.clear();
+  entries_[std::move(wanted)] = {std::move(access), generation, clock_.now() + ttl_};
+}
+
+}  // namespace towline::kubernetes_api

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include "base/clock.h"
+#include "base/secret.h"
+#include "control/backend.h"
+
+namespace towline::kubernetes_api {
+
+/// An answer of the control plane, prepared for use.
+struct CachedAccess {
+  control::Access access;
+  /// HeaderExtra in an Any, serialized as grpctool.HttpRequest.Header.extra wants it; empty without
+  /// impersonation.
+  std::string extra;
+};
+
+/// Remembers who may use which agent, so that a request costs no SQL. Entries hold for `ttl` (tokens expire)
+/// and only while the control plane has not changed (Backend::access_generation). Only tokens' hashes are
+/// kept. Thread-safe.
+class AccessCache {
+ public:
+  AccessCache(const Clock& clock, Clock::Duration ttl, std::size_t max_entries)
+      : clock_(clock), ttl_(ttl), max_entries_(max_entries) {}
+
+  std::shared_ptr<const CachedAccess> find(std::int64_t agent_id, const Secret& token,
+                                           std::uint64_t generation);
+  void put(std::int64_t agent_id, const Secret& token, std::uint64_t generation,
+           std::shared_ptr<const CachedAccess> access);
+
+ private:
+  struct Entry {
+    std::shared_ptr<const CachedAccess> access;
+    std::uint64_t generation;
+    Clock::TimePoint expires;
+  };
+  static std::string key(std::int64_t agent_id, const Secret& token);
+
+  const Clock& clock_;
+  const Clock::Duration ttl_;
+  const std::size_t max_entries_;
+  std::mutex mutex_;
+  std::unordered_map<std::string, Entry> entries_;
+};
+
+}  // namespace towline::kubernetes_api

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "http/exchange.h"
+
+namespace towline::kubernetes_api {
+
+/// An error of the server itself, told apart from the cluster's: the message begins with "kas: " and names
+/// the hop.
+struct ProxyError {
+  int http_status = 500;
+  std::string message;
+  int retry_after_seconds = 0;  // 0: no Retry-After
+};
+
+/// What to answer for a call that failed before the cluster answered.
+ProxyError error_for(const Status& status);
+
+/// Answers with a Kubernetes Status object (meta/v1); 401 also gets `Gitlab-Unauthorized: true`.
+void reply(http::ServerExchange& exchange, const ProxyError& error);
+
+/// The object itself, as JSON.
+std::string status_json(const ProxyError& error);
+
+}  // namespace towline::kubernetes_api

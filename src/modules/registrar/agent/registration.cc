@@ -1,0 +1,77 @@
+#include "modules/registrar/agent/registration.h"
+
+#include <random>
+#include <string>
+#include <utility>
+
+#include "io/loop.h"
+#include "proto/agent_registrar.pb.h"
+
+namespace towline::registrar {
+namespace {
+
+namespace rpc = ::gitlab::agent::agent_registrar::rpc;
+
+constexpr std::chrono::seconds kPeriod{300};
+constexpr std::chrono::seconds kRetry{10};
+constexpr std::chrono::seconds kTimeout{20};
+constexpr std::chrono::seconds kStopTimeout{2};
+
+class RegistrationImpl final : public Registration {
+ public:
+  RegistrationImpl(io::Loop& loop, grpc::Channel& channel, const ::gitlab::agent::entity::AgentMeta& meta,
+                   std::int64_t pod_id, Logger log)
+      : channel_(channel), log_(std::move(log)), random_(std::random_device{}()), next_(loop, [this] { send(); }) {
+    rpc::RegisterRequest request;
+    *request.mutable_agent_meta() = meta;
+    request.set_pod_id(pod_id);
+    request_ = request.SerializeAsString();
+    send();
+  }
+
+  void stop(std::move_only_function<void()> done) override {
+    next_.cancel();
+    stopped_ = std::move(done);
+    // Unregister's message has the same fields as Register's.
+    call_ = channel_.unary("/gitlab.agent.agent_registrar.rpc.AgentRegistrar/Unregister", request_, kStopTimeout,
+                           [this](Result<std::string>) { finish_stop(); });
+    if (call_ == nullptr) finish_stop();
+  }
+
+ private:
+  void send() {
+    call_ = channel_.unary("/gitlab.agent.agent_registrar.rpc.AgentRegistrar/Register", request_, kTimeout,
+                           [this](const Result<std::string>& answer) { answered(answer); });
+    if (call_ == nullptr) next_.start(kRetry);
+  }
+  void answered(const Result<std::string>& answer) {
+    if (!answer) {
+      log_.debug("registration failed", {{"error", answer.error().to_string()}});
+      next_.start(kRetry);
+      return;
+    }
+    const std::chrono::seconds less(std::uniform_int_distribution<int>(0, static_cast<int>(kPeriod.count() / 10))(random_));
+    next_.start(kPeriod - less);
+  }
+  void finish_stop() {
+    if (stopped_) std::exchange(stopped_, {})();
+  }
+
+  grpc::Channel& channel_;
+  Logger log_;
+  std::minstd_rand random_;
+  io::Timer next_;
+  std::string request_;
+  std::unique_ptr<grpc::ClientCall> call_;
+  std::move_only_function<void()> stopped_;
+};
+
+}  // namespace
+
+std::unique_ptr<Registration> register_agent(io::Loop& loop, grpc::Channel& channel,
+                                             const ::gitlab::agent::entity::AgentMeta& meta, std::int64_t pod_id,
+                                             Logger log) {
+  return std::make_unique<RegistrationImpl>(loop, channel, meta, pod_id, std::move(log));
+}
+
+}  // namespace towline::registrar

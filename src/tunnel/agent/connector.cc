@@ -1,0 +1,184 @@
+#include "tunnel/agent/connector.h"
+
+#include <list>
+#include <random>
+#include <utility>
+
+#include "http/client.h"
+#include "http/websocket.h"
+#include "io/loop.h"
+#include "io/stream.h"
+#include "io/tls.h"
+
+namespace towline::tunnel {
+namespace {
+
+bool is_websocket(const Url& url) { return url.scheme == "ws" || url.scheme == "wss"; }
+bool is_secure(const Url& url) { return url.scheme == "grpcs" || url.scheme == "wss"; }
+
+class ConnectorImpl final : public Connector {
+ public:
+  ConnectorImpl(io::Loop& loop, io::Dialer& dialer, ConnectorOptions options, MakeSession make_session, Logger log)
+      : loop_(loop),
+        dialer_(dialer),
+        options_(std::move(options)),
+        make_session_(std::move(make_session)),
+        log_(std::move(log)),
+        backoff_(options_.backoff,
+                 [engine = std::minstd_rand(std::random_device{}())]() mutable {
+                   return std::uniform_real_distribution<double>(0, 1)(engine);
+                 }),
+        retry_(loop, [this] { dial(); }) {
+    dial();
+  }
+  ~ConnectorImpl() override {
+    alive_.reset();
+    operation_.reset();
+  }
+  ConnectorImpl(const ConnectorImpl&) = delete;
+  ConnectorImpl& operator=(const ConnectorImpl&) = delete;
+
+  bool connected() const override { return current_ != nullptr; }
+
+  void stop(std::move_only_function<void()> stopped) override {
+    stopping_ = true;
+    stopped_ = std::move(stopped);
+    retry_.cancel();
+    operation_.reset();
+    current_ = nullptr;
+    for (Connection& connection : connections_) drain(connection);
+    check_stopped();
+  }
+
+ private:
+  struct Connection {
+    std::unique_ptr<http::ClientConnection> http;
+    std::unique_ptr<grpc::Channel> channel;
+    std::unique_ptr<Session> session;
+    bool draining = false;
+  };
+
+  void dial() {
+    const Url& address = options_.address;
+    io::DialTarget target{.host = address.host, .port = address.port};
+    if (is_secure(address)) {
+      target.tls = options_.tls;
+      target.tls_server_name = options_.tls_server_name;
+      target.alpn = {is_websocket(address) ? "http/1.1" : "h2"};
+    }
+    log_.debug("connecting", {{"address", address.authority()}, {"scheme", address.scheme}});
+    operation_ = dialer_.dial(loop_, std::move(target), options_.dial_timeout, [this](auto stream) {
+      if (!stream) return failed(stream.error());
+      if (!is_websocket(options_.address)) return established(std::move(*stream));
+      shake_hands(std::move(*stream));
+    });
+  }
+
+  void shake_hands(std::unique_ptr<io::Stream> stream) {
+    http::WebSocketTarget target{.authority = options_.address.authority(),
+                                 .target = options_.address.target(),
+                                 .protocol = std::string(http::kTunnelProtocol),
+                                 .headers = options_.headers};
+    if (!target.headers.has("user-agent")) target.headers.add("user-agent", options_.user_agent);
+    operation_ = http::connect_websocket(loop_, std::move(stream), std::move(target), options_.dial_timeout,
+                                         [this](auto websocket) {
+                                           if (!websocket) return failed(websocket.error());
+                                           established(std::move(*websocket));
+                                         });
+  }
+
+  void failed(const Status& why) {
+    const auto delay = backoff_.next();
+    log_.warn("cannot connect to the server",
+              {{"address", options_.address.authority()}, {"error", why.message()}, {"retry_ms", delay.count()}});
+    retry_.start(delay);
+  }
+
+  void established(std::unique_ptr<io::Stream> stream) {
+    Connection& connection = connections_.emplace_back();
+    Connection* const raw = &connection;
+    connection.http = http::connect_http2(loop_, std::move(stream),
+                                          {.limits = options_.limits,
+                                           .keepalive = options_.keepalive,
+                                           .keepalive_timeout = options_.keepalive_timeout},
+                                          [this, raw, weak = std::weak_ptr<char>(alive_)](Status why) {
+                                            if (!weak.expired()) closed(raw, why);
+                                          });
+    grpc::ChannelOptions channel{.authority = options_.address.authority(), .user_agent = options_.user_agent};
+    channel.metadata.add("authorization", "Bearer " + options_.token.reveal());
+    if (!is_websocket(options_.address)) {
+      for (const auto& [name, value] : options_.headers) channel.metadata.add(name, value);
+    }
+    connection.channel = std::make_unique<grpc::Channel>(loop_, *connection.http, std::move(channel));
+    current_ = raw;
+    backoff_.reset();
+    log_.info("connected to the server", {{"address", options_.address.authority()}});
+    connection.session = make_session_(*connection.channel);
+  }
+
+  // The connection is lost, or the server sends us away.
+  void closed(Connection* connection, const Status& why) {
+    log_.info("connection to the server is closing", {{"reason", why.message()}});
+    if (current_ == connection) current_ = nullptr;
+    if (connection->http->active() > 0) {
+      drain(*connection);
+      if (!stopping_) retry_.start(backoff_.next() / 4);
+      return;
+    }
+    drop(connection);
+    if (!stopping_) retry_.start(backoff_.next());
+  }
+
+  void drain(Connection& connection) {
+    if (std::exchange(connection.draining, true)) return;
+    connection.session->drain([this, raw = &connection, weak = std::weak_ptr<char>(alive_)] {
+      if (!weak.expired()) drop(raw);
+    });
+  }
+
+  // From a callback of the connection or its session, so that they go a little later.
+  void drop(Connection* connection) {
+    loop_.post([this, connection, weak = std::weak_ptr<char>(alive_)] {
+      if (weak.expired()) return;
+      connections_.remove_if([&](const Connection& each) { return &each == connection; });
+      check_stopped();
+    });
+  }
+
+  void check_stopped() {
+    if (stopping_ && connections_.empty() && stopped_) std::exchange(stopped_, {})();
+  }
+
+  io::Loop& loop_;
+  io::Dialer& dialer_;
+  ConnectorOptions options_;
+  MakeSession make_session_;
+  Logger log_;
+  Backoff backoff_;
+  io::Timer retry_;
+  std::unique_ptr<io::Operation> operation_;
+  std::list<Connection> connections_;
+  Connection* current_ = nullptr;
+  bool stopping_ = false;
+  std::move_only_function<void()> stopped_;
+  std::shared_ptr<char> alive_ = std::make_shared<char>();
+};
+
+}  // namespace
+
+Result<Url> parse_server_address(std::string_view text) {
+  Result<Url> url = parse_url(text);
+  if (!url) return fail(url.error().with_prefix("server address \"" + std::string(text) + "\""));
+  for (const std::string_view scheme : {"grpc", "grpcs", "ws", "wss"}) {
+    if (url->scheme == scheme) return url;
+  }
+  return fail(Code::kInvalidArgument, "server address \"" + std::string(text) + "\": scheme \"" + url->scheme +
+                                          "\" is not one of grpc, grpcs, ws and wss");
+}
+
+std::unique_ptr<Connector> Connector::start(io::Loop& loop, io::Dialer& dialer, ConnectorOptions options,
+                                            MakeSession make_session, Logger log) {
+  return std::make_unique<ConnectorImpl>(loop, dialer, std::move(options), std::move(make_session), std::move(log));
+}
+
+}  // namespace towline::tunnel
