@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "io/loop.h"
 #include "kube/environment.h"
-#include "kube/test_files.h"
+#include "kube/test_config.h"
 
 namespace towline::kube {
 namespace {
@@ -25,8 +25,6 @@ namespace {
 using std::chrono::seconds;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-class FakeTls final : public io::TlsClientContext {};
 
 /// Credentials from a shell script that counts its runs in a file.
 class ExecCredentialsTest : public testing::Test {
