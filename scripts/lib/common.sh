@@ -79,3 +79,31 @@ stop_pidfile() {
   kill -9 "$pid" 2>/dev/null || true
   rm -f "$1"
 }
+
+# packages_for PURPOSE...: the names in scripts/packages.txt that serve one of these purposes.
+packages_for() {
+  local file purpose
+  file=$(dirname "${BASH_SOURCE[0]}")/../packages.txt
+  for purpose in "$@"; do
+    awk -v purpose="$purpose" '!/^#/ {for (i = 2; i <= NF; i++) if ($i == purpose) print $1}' "$file"
+  done | sort -u
+}
+
+# build PRESET [TARGET...]: configures where needed and builds, with the progress on the terminal and in a log.
+build() {
+  local preset=$1 log
+  shift
+  log=build/$preset.log
+  mkdir -p build
+  if [[ ! -f build/$preset/build.ninja ]]; then
+    say "configuring the preset $preset"
+    cmake --preset "$preset" >"$log" 2>&1 || { tail -n 30 "$log" >&2; die "cmake failed; see $log"; }
+  fi
+  say "building the preset $preset${*:+: $*}"
+  local targets=()
+  (($# > 0)) && targets=(--target "$@")
+  if ! cmake --build --preset "$preset" "${targets[@]}" >"$log" 2>&1; then
+    grep -E -A12 'error|FAILED|undefined' "$log" | head -n 60 >&2
+    die "the build failed; see $log"
+  fi
+}
