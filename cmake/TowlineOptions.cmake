@@ -37,7 +37,7 @@ endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   # libstdc++ hides std::expected from compilers that report an older concepts version.
   target_compile_options(towline_options INTERFACE
-    -Wno-builtin-macro-redefined -D__cpp_concepts=202002L -Wno-unknown-warning-option -Wno-unused-command-line-argument)
+    -Wno-builtin-macro-redefined -Wno-macro-redefined -D__cpp_concepts=202002L -Wno-unknown-warning-option -Wno-unused-command-line-argument)
 endif()
 if(TOWLINE_SANITIZE)
   add_compile_options(-fsanitize=${TOWLINE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

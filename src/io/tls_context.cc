@@ -55,6 +55,8 @@ SslCtxPtr new_context(const SSL_METHOD* method) {
                                          SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
   SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                       SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  // A whole record, or several small ones, come with one system call.
+  SSL_CTX_set_read_ahead(context.get(), 1);
   return context;
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <utility>
 
 #include <openssl/err.h>
@@ -20,26 +19,6 @@ constexpr std::size_t kMaxRecord = 16 * 1024;
 thread_local std::array<std::byte, kMaxRecord> gather_buffer;
 
 }  // namespace
-
-// What one read of the lower stream gave. OpenSSL asks for a record's header and body separately, and its own
-// read-ahead moves all that is left to the front for each record, which small records make quadratic; this
-// takes several records with one system call and moves nothing. A buffer exists only while it holds bytes:
-// one spare per thread serves all streams that are read to the end of what has come.
-struct TlsStream::Input {
-  static std::unique_ptr<Input> take() {
-    return spare != nullptr ? std::move(spare) : std::unique_ptr<Input>(new Input);
-  }
-  static void give_back(std::unique_ptr<Input> input) {
-    if (spare == nullptr) spare = std::move(input);
-  }
-
-  static thread_local std::unique_ptr<Input> spare;
-  std::size_t begin = 0;
-  std::size_t end = 0;
-  std::array<std::byte, 32 * 1024> bytes;
-};
-
-thread_local std::unique_ptr<TlsStream::Input> TlsStream::Input::spare;
 
 // OpenSSL's view of the lower stream.
 class TlsStream::Bio {
@@ -64,32 +43,13 @@ class TlsStream::Bio {
   static int read(BIO* bio, char* out, int size) {
     auto& stream = *static_cast<TlsStream*>(BIO_get_data(bio));
     BIO_clear_retry_flags(bio);
-    if (stream.input_ == nullptr) {
-      const Outcome outcome = fill(stream);
-      if (outcome == Outcome::kWouldBlock) BIO_set_retry_read(bio);
-      if (outcome != Outcome::kDone) return outcome == Outcome::kEof ? 0 : -1;
-    }
-    Input& input = *stream.input_;
-    const std::size_t n = std::min(static_cast<std::size_t>(size), input.end - input.begin);
-    std::memcpy(out, input.bytes.data() + input.begin, n);
-    input.begin += n;
-    if (input.begin == input.end) Input::give_back(std::move(stream.input_));
-    return static_cast<int>(n);
-  }
-
-  static Outcome fill(TlsStream& stream) {
-    std::unique_ptr<Input> input = Input::take();
-    const Transfer got = stream.lower_->read(input->bytes);
+    const auto buffer = std::as_writable_bytes(std::span(out, static_cast<std::size_t>(size)));
+    const Transfer got = stream.lower_->read(buffer);
     stream.lower_ended_ = got.outcome == Outcome::kEof;
     stream.lower_failed_ = got.outcome == Outcome::kError;
-    input->begin = 0;
-    input->end = got.bytes;
-    if (got.outcome == Outcome::kDone) {
-      stream.input_ = std::move(input);
-    } else {
-      Input::give_back(std::move(input));
-    }
-    return got.outcome;
+    if (got.outcome == Outcome::kDone) return static_cast<int>(got.bytes);
+    if (got.outcome == Outcome::kWouldBlock) BIO_set_retry_read(bio);
+    return stream.lower_ended_ ? 0 : -1;
   }
 
   static int write(BIO* bio, const char* data, int size) {
@@ -145,11 +105,10 @@ Outcome TlsStream::handshake() {
 
 void TlsStream::part() {
   lower_->shutdown_write();
-  std::unique_ptr<Input> dropped = Input::take();
-  for (int i = 0; i < 4; ++i) {
-    if (lower_->read(dropped->bytes).outcome != Outcome::kDone) break;
+  std::array<std::byte, 4096> dropped;
+  for (int i = 0; i < 16; ++i) {
+    if (lower_->read(dropped).outcome != Outcome::kDone) break;
   }
-  Input::give_back(std::move(dropped));
 }
 
 Transfer TlsStream::read(std::span<std::byte> buffer) {

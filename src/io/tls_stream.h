@@ -37,7 +37,6 @@ class TlsStream final : public Stream, private StreamHandler {
 
  private:
   class Bio;
-  struct Input;
 
   // What a direction waits for, and whether its owner was told to wait.
   struct Waiting {
@@ -57,8 +56,7 @@ class TlsStream final : public Stream, private StreamHandler {
   std::unique_ptr<Stream> lower_;
   SslPtr ssl_;
   StreamHandler* handler_ = nullptr;
-  std::unique_ptr<Input> input_;  // bytes of the lower stream that OpenSSL has not taken; null when none
-  std::size_t pending_ = 0;       // size of the record that OpenSSL has begun to write
+  std::size_t pending_ = 0;  // size of the record that OpenSSL has begun to write
   Waiting reading_;
   Waiting writing_;
   bool lower_ended_ = false;

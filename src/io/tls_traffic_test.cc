@@ -2,6 +2,8 @@
 
 #include "io/pair.h"
 #include "io/testing_tls.h"
+#include "io/tls_context.h"
+#include "io/tls_stream.h"
 
 namespace towline::io {
 namespace {
@@ -35,6 +37,28 @@ TEST_F(TlsTrafficTest, ASlowReaderHoldsTheWriterBack) {
   EXPECT_EQ(stall_and_resume(loop, *ends.first, *ends.second, 50 << 20), "");
   Ends small = tls_over(loop, stream_pair(loop, 1000));
   EXPECT_EQ(stall_and_resume(loop, *small.first, *small.second, 1 << 20), "");
+}
+
+// Either side may change its keys at any time (RFC 8446, section 4.6.3), here while the other is held back.
+TEST_F(TlsTrafficTest, KeysAreChangedOnTheWay) {
+  auto [a, b] = stream_pair(loop, 1000);
+  const testing::TlsSetup setup;
+  SslPtr ssl = static_cast<ClientContext&>(*setup.client()).connection("kas.example.com", {}).value();
+  SSL* raw = ssl.get();
+  SSL_set_connect_state(raw);
+  TlsStream client(std::move(a), std::move(ssl), "server");
+  std::unique_ptr<Stream> server;
+  auto accepting = tls_accept(loop, std::move(b), setup.server(), std::chrono::seconds(30),
+                              [&](Result<std::unique_ptr<Stream>> result) { server = std::move(*result); });
+  Outcome outcome = client.handshake();
+  ASSERT_TRUE(testing::run_until(loop, [&] {
+    if (outcome == Outcome::kWouldBlock) outcome = client.handshake();
+    return outcome == Outcome::kDone && server != nullptr;
+  }));
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_EQ(SSL_key_update(raw, SSL_KEY_UPDATE_REQUESTED), 1);
+    ASSERT_EQ(exchange_traffic(loop, client, *server, 50'000), "");
+  }
 }
 
 TEST_F(TlsTrafficTest, TlsInsideTls) {

@@ -92,6 +92,13 @@ class ClientImpl final : public Client, public std::enable_shared_from_this<Clie
   Pool& pool() { return pool_; }
   Credentials& credentials() { return *config_.credentials; }
 
+  /// --as and as-groups: what the request itself says of impersonation goes before.
+  void add_impersonation(http::Headers& headers) const {
+    if (config_.impersonate_user.empty() || headers.has("impersonate-user")) return;
+    headers.add("impersonate-user", config_.impersonate_user);
+    for (const std::string& group : config_.impersonate_groups) headers.add("impersonate-group", group);
+  }
+
  private:
   io::Loop& loop_;
   ClusterConfig config_;
@@ -126,6 +133,7 @@ void Request::authorized(Result<Authorization> authorization) {
     return;
   }
   if (!authorization->header.empty()) head_.headers.set("authorization", authorization->header.reveal());
+  client_->add_impersonation(head_.headers);
   ask_for_connection(false);
 }
 

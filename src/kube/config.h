@@ -52,7 +52,9 @@ class Credentials {
   virtual void authorization(io::Loop& loop, std::move_only_function<void(Result<Authorization>)> answer) = 0;
   /// The API answered 401: what is known is stale.
   virtual void invalidate() = 0;
-  /// The client certificate, if any; re-read when its files change. A change gives a new context.
+  /// What the cluster is trusted by, with the client certificate, if any; re-read when its files change. A
+  /// change gives a new context. Null for plain HTTP. Call it after authorization() has answered: an exec
+  /// plugin's certificate comes with that answer.
   virtual Result<std::shared_ptr<io::TlsClientContext>> tls() = 0;
 };
 

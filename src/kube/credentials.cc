@@ -41,10 +41,8 @@ class StaticCredentials final : public Credentials {
 
 class TokenFileCredentials final : public Credentials {
  public:
-  TokenFileCredentials(std::string path, const Secret& fallback, std::unique_ptr<TlsSource> tls)
-      : path_(std::move(path)), tls_(std::move(tls)) {
-    if (!fallback.empty()) header_ = bearer_header(fallback);
-  }
+  TokenFileCredentials(std::string path, Secret fallback, std::unique_ptr<TlsSource> tls)
+      : path_(std::move(path)), tls_(std::move(tls)), header_(std::move(fallback)) {}
 
   void authorization(io::Loop& loop, Answer answer) override { answer(current(loop.now())); }
 
@@ -110,7 +108,7 @@ std::shared_ptr<Credentials> static_credentials(Secret header, std::unique_ptr<T
 
 std::shared_ptr<Credentials> token_file_credentials(std::string path, Secret fallback,
                                                     std::unique_ptr<TlsSource> tls) {
-  return std::make_shared<TokenFileCredentials>(std::move(path), fallback, std::move(tls));
+  return std::make_shared<TokenFileCredentials>(std::move(path), std::move(fallback), std::move(tls));
 }
 
 }  // namespace towline::kube

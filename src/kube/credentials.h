@@ -23,7 +23,7 @@ std::shared_ptr<Credentials> static_credentials(Secret header, std::unique_ptr<T
 
 /// The token in a file that is replaced from time to time, as Kubernetes replaces those of pods each hour.
 /// Read again at most once a minute, and at once after invalidate(). While the file cannot be read the last
-/// token stands, then `fallback`, which may be empty; after invalidate() the error is given instead.
+/// header stands, at first `fallback`, maybe empty; after invalidate() the error is given instead.
 std::shared_ptr<Credentials> token_file_credentials(std::string path, Secret fallback,
                                                     std::unique_ptr<TlsSource> tls);
 

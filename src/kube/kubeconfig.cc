@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include <yaml-cpp/depthguard.h>
 #include <yaml-cpp/yaml.h>
 
 #include "kube/files.h"
@@ -145,6 +146,8 @@ Result<Kubeconfig> parse_kubeconfig(std::string_view text, const std::string& pa
   } else {
     try {
       config = Reader(path, error).read(YamlFields(YAML::Load(std::string(text)), "", error));
+    } catch (const YAML::DeepRecursion&) {
+      error = Status(Code::kInvalidArgument, "not YAML: nested too deep");
     } catch (const YAML::Exception& exception) {
       error = syntax_error(exception);
     }

@@ -7,6 +7,7 @@
 #include "kube/config.h"
 #include "kube/credentials.h"
 #include "kube/environment.h"
+#include "kube/exec_credentials.h"
 #include "kube/files.h"
 #include "kube/in_cluster.h"
 #include "kube/kubeconfig.h"
@@ -105,30 +106,56 @@ Result<std::unique_ptr<TlsSource>> tls_source(const Selection& selection, const 
   return source;
 }
 
-Result<std::shared_ptr<Credentials>> make_credentials(const Selection& selection, io::WorkerPool&,
+Result<std::shared_ptr<Credentials>> plugin_credentials(const Selection& selection,
+                                                        std::unique_ptr<TlsSource> tls,
+                                                        io::WorkerPool& workers,
+                                                        const Environment& environment) {
+  const ExecEntry& entry = *selection.user.exec;
+  if (entry.interactive_mode == "Always") {
+    return fail(Code::kUnimplemented, selection.user_where +
+                                          ": exec.interactiveMode: Always needs a person at a "
+                                          "terminal, which is not supported");
+  }
+  std::unique_ptr<ExecCluster> told;
+  if (entry.provide_cluster_info) {
+    const ClusterEntry& cluster = selection.cluster;
+    told = std::make_unique<ExecCluster>(ExecCluster{cluster.server, cluster.tls_server_name, "",
+                                                     cluster.exec_config, cluster.insecure_skip_tls_verify});
+  }
+  ExecPlugin plugin{entry, selection.user_where, environment.variables, environment.exec_limit};
+  return exec_credentials(std::move(plugin), std::move(told), std::move(tls), workers);
+}
+
+/// The Authorization header that does not change; empty: none.
+Result<Secret> fixed_header(const Selection& selection) {
+  const UserEntry& user = selection.user;
+  if (!user.token.empty()) {
+    const Result<Secret> token = clean_token(user.token);
+    if (!token) return fail(token.error().with_prefix(selection.user_where + ": token"));
+    return bearer_header(*token);
+  }
+  if (!user.username.empty() || !user.password.empty()) return basic_header(user.username, user.password);
+  return Secret();
+}
+
+Result<std::shared_ptr<Credentials>> make_credentials(const Selection& selection, io::WorkerPool& workers,
                                                       const Environment& environment) {
   auto tls = tls_source(selection, environment);
   if (!tls) return fail(tls.error());
+  Result<Secret> header = fixed_header(selection);
+  if (!header) return fail(header.error());
   const UserEntry& user = selection.user;
-  Secret token;
-  if (!user.token.empty()) {
-    Result<Secret> clean = clean_token(user.token);
-    if (!clean) return fail(clean.error().with_prefix(selection.user_where + ": token"));
-    token = std::move(*clean);
-  }
   if (!user.token_file.empty()) {
     const Result<Secret> file = read_file(user.token_file);
-    if (!file && token.empty()) return fail(file.error().with_prefix(selection.user_where + ": tokenFile"));
-    return token_file_credentials(user.token_file, std::move(token), std::move(*tls));
+    if (!file && header->empty()) return fail(file.error().with_prefix(selection.user_where + ": tokenFile"));
+    return token_file_credentials(user.token_file, std::move(*header), std::move(*tls));
   }
-  if (!token.empty()) return static_credentials(bearer_header(token), std::move(*tls));
-  if (!user.username.empty() || !user.password.empty()) {
-    return static_credentials(basic_header(user.username, user.password), std::move(*tls));
+  // As with kubectl a plugin is asked only when nothing else says who the user is.
+  const bool certificate = !user.client_certificate.empty() || !user.client_certificate_data.empty();
+  if (user.exec && header->empty() && !certificate) {
+    return plugin_credentials(selection, std::move(*tls), workers, environment);
   }
-  if (user.exec && user.client_certificate.empty() && user.client_certificate_data.empty()) {
-    return fail(Code::kUnimplemented, selection.user_where + ": exec: is not supported yet");
-  }
-  return static_credentials(Secret(), std::move(*tls));
+  return static_credentials(std::move(*header), std::move(*tls));
 }
 
 }  // namespace

@@ -22,6 +22,8 @@ namespace rpc = ::gitlab::agent::kubernetes_api::rpc;
 constexpr std::string_view kExtraType = "type.googleapis.com/gitlab.agent.kubernetes_api.rpc.HeaderExtra";
 // Calls that the agent did not look at are made again this often.
 constexpr int kAttempts = 5;
+// How long the client of an upgraded connection that the cluster has ended may take none of the rest.
+constexpr std::chrono::seconds kCloseTime{30};
 
 // What all requests share.
 struct Context {
@@ -81,7 +83,8 @@ class ProxiedRequest final : public http::ExchangeHandler,
         exchange_(std::move(exchange)),
         loop_(exchange_->loop()),
         started_(context_->clock.now()),
-        first_byte_(loop_, [this] {
+        timer_(loop_, [this] {
+          if (closing_) return done(status_, false);
           fail({504, "the agent's cluster did not begin to answer within " +
                          std::to_string(context_->options.first_byte_timeout.count() / 1000) + " s"});
         }) {}
@@ -100,6 +103,7 @@ class ProxiedRequest final : public http::ExchangeHandler,
 
   // The client's side.
   void on_body(std::span<const std::byte> data) override {
+    if (closing_) return exchange_->consume(data.size());
     from_client_.received(data.size());
     body_begun_ = true;
     if (!call_) {
@@ -110,11 +114,15 @@ class ProxiedRequest final : public http::ExchangeHandler,
     give_back_request();
   }
   void on_end(http::Headers) override {
+    if (closing_) return done(status_, false);
     client_ended_ = true;
     if (!call_) return;
     end_request();
   }
-  void on_sent(std::size_t) override { pull_response(); }
+  void on_sent(std::size_t) override {
+    if (closing_) return timer_.start(kCloseTime);
+    pull_response();
+  }
   void on_failed(Status) override {
     exchange_.reset();
     done(499, false);
@@ -215,7 +223,7 @@ class ProxiedRequest final : public http::ExchangeHandler,
   void end_request() {
     if (!switched_) {
       call_->send(grpc::message_view(kTrailerMessage));
-      if (!answered_) first_byte_.start(context_->options.first_byte_timeout);
+      if (!answered_) timer_.start(context_->options.first_byte_timeout);
       // Upgraded bytes may follow the end of the request.
       if (!head_.upgrade.empty()) return;
     }
@@ -256,7 +264,7 @@ class ProxiedRequest final : public http::ExchangeHandler,
     if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
       return fail({502, "the agent sent a malformed answer"});
     }
-    first_byte_.cancel();
+    timer_.cancel();
     answered_ = true;
     std::string().swap(header_message_);
     const auto& response = message.header().response();
@@ -283,14 +291,21 @@ class ProxiedRequest final : public http::ExchangeHandler,
     if (!exchange_) return done(status_, false);
     if (answered_) {
       // Without the trailer the answer is incomplete, which the client must not take for its end.
-      if (switched_) exchange_->end();
-      if (!switched_ && !response_complete_) exchange_->reset();
+      if (switched_) return close_upgraded();
+      if (!response_complete_) exchange_->reset();
       return done(status_, false);
     }
     if (status.code() == Code::kAborted && !body_begun_ && attempts_ < kAttempts) return connect();
     if (status.ok()) status = Status(Code::kUnavailable, "the agent ended the call without an answer");
     if (status.code() == Code::kNotFound) return fail_not_connected();
     fail(error_for(status));
+  }
+
+  // The cluster has ended an upgraded connection: what is left leaves, and the client ends its side.
+  void close_upgraded() {
+    closing_ = true;
+    exchange_->end();
+    timer_.start(kCloseTime);
   }
 
   void fail_not_connected() {
@@ -310,7 +325,7 @@ class ProxiedRequest final : public http::ExchangeHandler,
 
   void fail(const ProxyError& error) {
     const auto self = shared_from_this();
-    first_byte_.cancel();
+    timer_.cancel();
     call_.reset();
     error_ = error.message;
     if (exchange_ && answered_) exchange_->reset();
@@ -322,7 +337,7 @@ class ProxiedRequest final : public http::ExchangeHandler,
   void done(int status, bool own_error) {
     const auto self = std::move(keep_);
     if (!self) return;
-    first_byte_.cancel();
+    timer_.cancel();
     const auto duration = context_->clock.now() - started_;
     const std::string peer(exchange_ ? exchange_->peer() : std::string_view{});
     exchange_.reset();
@@ -357,7 +372,7 @@ class ProxiedRequest final : public http::ExchangeHandler,
   std::unique_ptr<http::ServerExchange> exchange_;
   io::Loop& loop_;
   const Clock::TimePoint started_;
-  io::Timer first_byte_;
+  io::Timer timer_;  // the first byte of the answer, or the end of an upgraded connection
   std::shared_ptr<ProxiedRequest> keep_;
 
   std::int64_t agent_id_ = 0;
@@ -374,6 +389,7 @@ class ProxiedRequest final : public http::ExchangeHandler,
   bool answered_ = false;
   bool switched_ = false;  // 101: raw bytes both ways
   bool response_complete_ = false;
+  bool closing_ = false;  // upgraded, and the agent's side is over
   int status_ = 0;
   std::string error_;
 };

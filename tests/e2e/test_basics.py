@@ -1,0 +1,10 @@
+"""The main job: a request through the tunnel to a real cluster."""
+
+import pytest
+
+
+@pytest.mark.parametrize("scheme", ["grpc", "grpcs", "ws", "wss"])
+def test_kubectl_reaches_the_cluster_over_each_address_scheme(system, cluster, make_kubectl, direct, scheme):
+    system.start_agent(cluster["KUBECONFIG"], scheme)
+    through = make_kubectl(system.kubeconfig())
+    assert through.out("get", "namespaces", "-o", "name") == direct.out("get", "namespaces", "-o", "name")
