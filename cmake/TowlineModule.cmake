@@ -4,6 +4,8 @@
 # One layer or feature: a static library towline_<NAME> (":" and "/" in a name become "_"), its unit
 # tests as one program <NAME>_tests, and its fuzz targets. DEPS are layers; tests/layers_test.py
 # checks them against the order of docs/architecture.md.
+add_custom_target(fuzz_targets)  # all of them, without the programs
+
 function(towline_module NAME)
   cmake_parse_arguments(M "" "" "SOURCES;TESTS;FUZZ;DEPS;LIBS;PRIVATE_LIBS;TEST_LIBS" ${ARGN})
   string(REPLACE "/" "_" ID "${NAME}")
@@ -24,6 +26,7 @@ function(towline_module NAME)
     if(TOWLINE_FUZZ)
       add_executable(${N} ${F})
       target_link_libraries(${N} PRIVATE ${LIB} -fsanitize=fuzzer)
+      add_dependencies(fuzz_targets ${N})
     endif()
   endforeach()
 endfunction()
