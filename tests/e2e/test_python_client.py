@@ -1,5 +1,6 @@
 """Debian's python3-kubernetes, which speaks HTTP/1.1 keep-alive and WebSocket, through the tunnel."""
 
+import gc
 import threading
 
 import kubernetes
@@ -11,7 +12,8 @@ import pytest
 def core(shared):
     configuration = kubernetes.client.Configuration()
     kubernetes.config.load_kube_config(str(shared.kubeconfig("python.kubeconfig")), client_configuration=configuration)
-    return kubernetes.client.CoreV1Api(kubernetes.client.ApiClient(configuration))
+    yield kubernetes.client.CoreV1Api(kubernetes.client.ApiClient(configuration))
+    gc.collect()  # the library leaves its WebSockets open
 
 
 def exec_in(core, namespace, pod, command, **options):
@@ -56,6 +58,7 @@ def test_exec_over_websocket_with_input_and_exit_code(core, namespace, pod):
     assert stream.readline_stdout(timeout=30) == "got two"
     stream.run_forever(timeout=30)
     assert stream.returncode == 5
+    stream.close()
 
 
 def test_logs_are_read(core, namespace, pod):
