@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "agentcfg.pb.h"
+#include "proto/agentcfg.pb.h"
 #include "control/config/configuration_file.h"
 #include "control/git/repository_store.h"
 #include "control/store/agent_table.h"
