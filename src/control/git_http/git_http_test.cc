@@ -92,8 +92,17 @@ TEST(Child, ThatDoesNotExistIsAnError) {
   EXPECT_THAT(child.error().message(), HasSubstr("towline-no-such-program"));
 }
 
+struct Front final : http::RequestHandler {
+  void on_request(http::RequestHead head, bool has_body,
+                  std::unique_ptr<http::ServerExchange> exchange) override {
+    auto& handler = head.path().starts_with("/api/") ? plane->api() : plane->git();
+    handler.on_request(std::move(head), has_body, std::move(exchange));
+  }
+  ControlPlane* plane = nullptr;
+};
+
 // A control plane behind a real listener, used by the git program.
-class GitHttpTest : public ::testing::Test, public http::RequestHandler {
+class GitHttpTest : public ::testing::Test {
  protected:
   GitHttpTest() {
     ControlPlaneOptions options;
@@ -102,19 +111,14 @@ class GitHttpTest : public ::testing::Test, public http::RequestHandler {
     options.root_token = Secret("glpat-root-token");
     options.clock = &clock;
     plane = ControlPlane::open(std::move(options)).value();
+    front.plane = plane.get();
     subscription = plane->backend().subscribe([this](const Event& event) {
       const std::lock_guard lock(mutex);
       if (const auto* pushed = std::get_if<Pushed>(&event)) refs.push_back(pushed->ref);
     });
-    host = http::Host::start(loops, {.host = "127.0.0.1"}, *this, Logger()).value();
+    host = http::Host::start(loops, {.host = "127.0.0.1"}, front, Logger()).value();
   }
   ~GitHttpTest() override { loops.join(); }
-
-  void on_request(http::RequestHead head, bool has_body,
-                  std::unique_ptr<http::ServerExchange> exchange) override {
-    auto& handler = head.path().starts_with("/api/") ? plane->api() : plane->git();
-    handler.on_request(std::move(head), has_body, std::move(exchange));
-  }
 
   std::string base(const std::string& user) {
     return "http://" + user + "@127.0.0.1:" + std::to_string(host->port());
@@ -201,6 +205,7 @@ class GitHttpTest : public ::testing::Test, public http::RequestHandler {
   std::vector<std::string> refs;
   io::LoopGroup loops{2, clock};
   std::unique_ptr<ControlPlane> plane;
+  Front front;
   std::unique_ptr<Backend::Subscription> subscription;
   std::unique_ptr<http::Host> host;
 };
