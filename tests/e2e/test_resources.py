@@ -156,7 +156,7 @@ def test_a_reader_that_stops_stops_the_writer(system, api):
 
 def test_a_stopped_reader_holds_up_nobody_else(system, api):
     system.start_agent(api.kubeconfig())
-    stalled = [open_request(system, "/endless") for _ in range(20)]
+    stalled = [open_request(system, "/endless") for _ in range(100)]
     for connection in stalled:
         connection.getresponse()
     unchanged_for(lambda: api.counters.sent, 1)

@@ -97,15 +97,18 @@ class Process:
         self.process.send_signal(signal.SIGTERM)
 
     def stop(self, seconds=20):
+        hung = False
         if self.running():
             self.terminate()
             try:
                 self.process.wait(seconds)
             except subprocess.TimeoutExpired:
+                hung = True
                 self.process.kill()
         self.process.wait()
         self._log.close()
         text = self.log()
+        assert not hung, f"{self.name} has not stopped within {seconds} s: {text[-3000:]}"
         assert "Sanitizer" not in text, f"{self.name}: {text[-6000:]}"
 
 

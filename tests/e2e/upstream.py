@@ -105,7 +105,9 @@ class Api:
             def pieces(self):
                 """The body as it comes."""
                 if self.headers.get("Transfer-Encoding") == "chunked":
-                    while size := int(self.rfile.readline(), 16):
+                    while size := int(self.rfile.readline() or b"-1", 16):
+                        if size < 0:
+                            raise ConnectionError
                         yield self.rfile.read(size)
                         self.rfile.readline()
                     self.rfile.readline()
