@@ -4,6 +4,8 @@
 # One layer or feature: a static library towline_<NAME> (":" and "/" in a name become "_"), its unit
 # tests as one program <NAME>_tests, and its fuzz targets. DEPS are layers; tests/layers_test.py
 # checks them against the order of docs/architecture.md.
+add_custom_target(fuzz_targets)  # all of them, without the programs
+
 function(towline_module NAME)
   cmake_parse_arguments(M "" "" "SOURCES;TESTS;FUZZ;DEPS;LIBS;PRIVATE_LIBS;TEST_LIBS" ${ARGN})
   string(REPLACE "/" "_" ID "${NAME}")
@@ -16,12 +18,15 @@ function(towline_module NAME)
     add_executable(${ID}_tests ${M_TESTS})
     target_link_libraries(${ID}_tests PRIVATE ${LIB} ${M_TEST_LIBS} GTest::gmock GTest::gtest_main)
     gtest_discover_tests(${ID}_tests TEST_PREFIX "${ID}." DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 120 LABELS unit)
+    set_property(GLOBAL APPEND PROPERTY TOWLINE_TEST_PROGRAMS ${ID}_tests)
   endif()
-  if(TOWLINE_FUZZ)
-    foreach(F ${M_FUZZ})
-      get_filename_component(N ${F} NAME_WE)
+  foreach(F ${M_FUZZ})
+    get_filename_component(N ${F} NAME_WE)
+    set_property(GLOBAL APPEND PROPERTY TOWLINE_FUZZ_TARGETS ${N})
+    if(TOWLINE_FUZZ)
       add_executable(${N} ${F})
       target_link_libraries(${N} PRIVATE ${LIB} -fsanitize=fuzzer)
-    endforeach()
-  endif()
+      add_dependencies(fuzz_targets ${N})
+    endif()
+  endforeach()
 endfunction()

@@ -31,7 +31,8 @@ build_kubernetes() {
   done
   ((${#missing[@]} == 0)) && return 0
   [[ $EUID -eq 0 ]] || die "building Kubernetes needs root, for the packages"
-  ensure_packages golang-go rsync jq dpkg-dev make
+  # shellcheck disable=SC2046
+  ensure_packages $(packages_for devcluster-build)
   say "building ${missing[*]} from Debian's source package: about 7 minutes on 2 cores"
   local work=$CACHE/build
   rm -rf "$work"

@@ -1,12 +1,5 @@
 # etcd, kube-apiserver, kube-controller-manager and kube-scheduler, with certificates made on the spot.
 
-# The node's address lives on a bridge of its own: loopback is refused as a node's address.
-make_node_link() {
-  ip link show "$NODE_LINK" >/dev/null 2>&1 || ip link add "$NODE_LINK" type bridge
-  ip addr replace "$NODE_IP/32" dev "$NODE_LINK"
-  ip link set "$NODE_LINK" up
-}
-
 # sign NAME SUBJECT EXTENSIONS: a key and a certificate signed by the cluster's CA.
 sign() {
   local name=$1 subject=$2 extensions=$3
@@ -16,15 +9,16 @@ sign() {
   rm "$PKI/$name.csr"
 }
 
+# kubeconfig NAME SERVER-ADDRESS FILE
 kubeconfig() {
-  local name=$1 file=$2
+  local name=$1 server=$2 file=$3
   cat >"$file" <<TEXT
 apiVersion: v1
 kind: Config
 clusters:
 - name: devcluster
   cluster:
-    server: https://127.0.0.1:$API_PORT
+    server: https://$server:$API_PORT
     certificate-authority-data: $(base64 -w0 <"$PKI/ca.crt")
 users:
 - name: $name
@@ -48,7 +42,7 @@ make_certificates() {
   openssl genrsa -out "$PKI/service-accounts.key" 2048 2>/dev/null
   openssl rsa -in "$PKI/service-accounts.key" -pubout -out "$PKI/service-accounts.pub" 2>/dev/null
   local names="subjectAltName=DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,\
-DNS:kubernetes.default.svc.cluster.local,IP:127.0.0.1,IP:$NODE_IP,IP:$SERVICE_IP"
+DNS:kubernetes.default.svc.cluster.local,IP:127.0.0.1,IP:$HOST_IP,IP:$SERVICE_IP"
   sign apiserver /CN=kube-apiserver "$names"
   sign kubelet-server /CN=devnode "subjectAltName=DNS:devnode,IP:$NODE_IP"
   sign kubelet-client /O=system:masters/CN=kube-apiserver-kubelet extendedKeyUsage=clientAuth
@@ -58,26 +52,9 @@ DNS:kubernetes.default.svc.cluster.local,IP:127.0.0.1,IP:$NODE_IP,IP:$SERVICE_IP
   sign kubelet /O=system:nodes/CN=system:node:devnode extendedKeyUsage=clientAuth
   sign proxy /CN=system:kube-proxy extendedKeyUsage=clientAuth
   local name
-  for name in controller-manager scheduler kubelet proxy; do kubeconfig "$name" "$STATE/$name.kubeconfig"; done
-  kubeconfig admin "$STATE/admin.kubeconfig"
-}
-
-# start NAME COMMAND...: in the background, with its log and its pid in the state folder.
-start() {
-  local name=$1
-  shift
-  alive "$RUN/$name.pid" "$name" && return 0
-  setsid "$@" >"$LOGS/$name.log" 2>&1 </dev/null &
-  echo $! >"$RUN/$name.pid"
-}
-
-# ready NAME SECONDS COMMAND...: waits for a component; on failure shows the end of its log.
-ready() {
-  local name=$1 limit=$2
-  shift 2
-  wait_for "$limit" "$name" "$@" && return 0
-  tail -n 20 "$LOGS/$name.log" >&2 || true
-  die "$name did not become ready; its log is $LOGS/$name.log"
+  for name in controller-manager scheduler; do kubeconfig "$name" 127.0.0.1 "$STATE/$name.kubeconfig"; done
+  for name in kubelet proxy; do kubeconfig "$name" "$HOST_IP" "$STATE/$name.kubeconfig"; done
+  kubeconfig admin 127.0.0.1 "$STATE/admin.kubeconfig"
 }
 
 start_control_plane() {
@@ -92,10 +69,11 @@ start_control_plane() {
   ready etcd 30 curl -sf "http://127.0.0.1:$ETCD_PORT/health"
   start kube-apiserver "$BIN/kube-apiserver" \
     --etcd-servers="http://127.0.0.1:$ETCD_PORT" --insecure-port=0 --secure-port="$API_PORT" \
-    --bind-address=0.0.0.0 --advertise-address="$NODE_IP" --cert-dir="$STATE/apiserver" \
+    --bind-address=0.0.0.0 --advertise-address="$HOST_IP" --cert-dir="$STATE/apiserver" \
     --tls-cert-file="$PKI/apiserver.crt" --tls-private-key-file="$PKI/apiserver.key" --client-ca-file="$PKI/ca.crt" \
     --kubelet-client-certificate="$PKI/kubelet-client.crt" --kubelet-client-key="$PKI/kubelet-client.key" \
     --kubelet-preferred-address-types=InternalIP --authorization-mode=Node,RBAC --allow-privileged=true \
+    --enable-admission-plugins=NodeRestriction \
     --service-account-issuer=https://kubernetes.default.svc --service-account-key-file="$PKI/service-accounts.pub" \
     --service-account-signing-key-file="$PKI/service-accounts.key" --service-cluster-ip-range="$SERVICE_RANGE" \
     --max-requests-inflight=4000 --max-mutating-requests-inflight=2000
@@ -103,13 +81,8 @@ start_control_plane() {
   start kube-controller-manager "$BIN/kube-controller-manager" --kubeconfig="$STATE/controller-manager.kubeconfig" \
     --use-service-account-credentials --service-account-private-key-file="$PKI/service-accounts.key" \
     --root-ca-file="$PKI/ca.crt" --cluster-signing-cert-file="$PKI/ca.crt" --cluster-signing-key-file="$PKI/ca.key" \
-    --leader-elect=false --cert-dir="$STATE/controller-manager" --port=0
+    --leader-elect=false --kube-api-qps=200 --kube-api-burst=400 --port=0 --secure-port=0
   start kube-scheduler "$BIN/kube-scheduler" --kubeconfig="$STATE/scheduler.kubeconfig" --leader-elect=false \
-    --cert-dir="$STATE/scheduler" --port=0
+    --port=0 --secure-port=0
   ready kube-controller-manager 60 kubectl -n default get serviceaccount default
-}
-
-stop_control_plane() {
-  local name
-  for name in kube-scheduler kube-controller-manager kube-apiserver etcd; do stop_pidfile "$RUN/$name.pid" "$name"; done
 }

@@ -1,22 +1,41 @@
 # containerd, kubelet and kube-proxy: a node that runs pods. Sockets, state and networks are the cluster's own.
 
-CONTAINERD_SOCKET=$RUN/containerd.sock
-ctr_() { ctr --address "$CONTAINERD_SOCKET" -n k8s.io "$@"; }
-node_ready() { kubectl get nodes devnode -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}' 2>/dev/null | grep -q True; }
+# Within the node, whose /run is its own.
+CONTAINERD_SOCKET=/run/containerd/containerd.sock
+
+ctr_() { in_node ctr --address "$CONTAINERD_SOCKET" -n k8s.io "$@"; }
+node_ready() {
+  kubectl get nodes devnode -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}' 2>/dev/null | grep -q True
+}
+service_answers() { in_node curl -skf --max-time 2 "https://$SERVICE_IP/readyz"; }
 
 start_node() {
+  choose_snapshotter
   write_node_files
   say "starting containerd"
-  start containerd containerd --config "$STATE/containerd.toml"
-  ready containerd 30 ctr --address "$CONTAINERD_SOCKET" version
+  start_in_node containerd containerd --config "$STATE/containerd.toml"
+  ready containerd 30 in_node ctr --address "$CONTAINERD_SOCKET" version
   import_images
   say "starting kubelet and kube-proxy"
-  start kubelet "$BIN/kubelet" --config="$STATE/kubelet.yaml" --kubeconfig="$STATE/kubelet.kubeconfig" \
+  start_in_node kubelet "$BIN/kubelet" --config="$STATE/kubelet.yaml" --kubeconfig="$STATE/kubelet.kubeconfig" \
     --container-runtime=remote --container-runtime-endpoint="unix://$CONTAINERD_SOCKET" --node-ip="$NODE_IP" \
     --hostname-override=devnode --root-dir="$STATE/kubelet" --cert-dir="$STATE/kubelet-pki" \
     --register-node=true --network-plugin=cni
-  start kube-proxy "$BIN/kube-proxy" --config="$STATE/proxy.yaml" --hostname-override=devnode
+  start_in_node kube-proxy "$BIN/kube-proxy" --config="$STATE/proxy.yaml" --hostname-override=devnode
   ready kubelet 90 node_ready
+  ready kube-proxy 60 service_answers
+}
+
+# Layers on top of each other where the kernel and the state folder's file system can do it, copies elsewhere.
+choose_snapshotter() {
+  local work=$STATE/node/overlay
+  mkdir -p "$work"/{lower,upper,work,merged}
+  SNAPSHOTTER=native
+  if in_node sh -c 'cd "$1" && mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged &&
+      umount merged' sh "$work" 2>/dev/null; then
+    SNAPSHOTTER=overlayfs
+  fi
+  rm -rf "$work"
 }
 
 write_node_files() {
@@ -24,7 +43,7 @@ write_node_files() {
   cat >"$STATE/containerd.toml" <<TEXT
 version = 2
 root = "$STATE/containerd"
-state = "$RUN/containerd"
+state = "/run/containerd"
 [grpc]
   address = "$CONTAINERD_SOCKET"
 [plugins."io.containerd.grpc.v1.cri"]
@@ -37,11 +56,11 @@ state = "$RUN/containerd"
     conf_dir = "$STATE/cni"
   [plugins."io.containerd.grpc.v1.cri".containerd]
     default_runtime_name = "runc"
-    snapshotter = "${TOWLINE_DEVCLUSTER_SNAPSHOTTER:-native}"
+    snapshotter = "$SNAPSHOTTER"
 TEXT
   cat >"$STATE/cni/10-devpods.conflist" <<TEXT
 {"cniVersion": "0.4.0", "name": "devpods", "plugins": [
-  {"type": "bridge", "bridge": "$POD_LINK", "isGateway": true, "ipMasq": true, "hairpinMode": true,
+  {"type": "bridge", "bridge": "devpods0", "isGateway": true, "ipMasq": true, "hairpinMode": true,
    "ipam": {"type": "host-local", "dataDir": "$STATE/cni-ipam", "ranges": [[{"subnet": "$POD_RANGE"}]],
             "routes": [{"dst": "0.0.0.0/0"}]}},
   {"type": "portmap", "capabilities": {"portMappings": true}}]}
@@ -50,8 +69,6 @@ TEXT
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 address: $NODE_IP
-port: 20250
-healthzPort: 20248
 readOnlyPort: 0
 cgroupDriver: cgroupfs
 failSwapOn: false
@@ -65,8 +82,15 @@ authorization: {mode: Webhook}
 resolvConf: /dev/null
 imageGCHighThresholdPercent: 100
 evictionHard: {memory.available: 100Mi}
-# No limits are enforced here, and the cgroup hierarchy of a sandbox may not allow it.
+kubeAPIQPS: 100
+kubeAPIBurst: 200
+eventRecordQPS: 0
+volumePluginDir: $STATE/kubelet/volume-plugins
+# It has a fixed folder outside of the state folder.
+featureGates: {DevicePlugins: false}
+# Containers have cgroups, pods have none: how a sandbox delegates its hierarchy differs too much.
 cgroupsPerQOS: false
+cgroupRoot: /$CGROUP
 enforceNodeAllocatable: []
 TEXT
   cat >"$STATE/proxy.yaml" <<TEXT
@@ -75,8 +99,6 @@ kind: KubeProxyConfiguration
 clientConnection: {kubeconfig: $STATE/proxy.kubeconfig}
 clusterCIDR: $POD_RANGE
 mode: iptables
-healthzBindAddress: 127.0.0.1:20256
-metricsBindAddress: 127.0.0.1:20249
 conntrack: {maxPerCore: 0}
 TEXT
 }
@@ -94,8 +116,7 @@ image() {
   mv "$work/config.json" "$work/$config.json"
   jq -nc --arg config "$config.json" --arg name "$name" \
     '[{Config: $config, RepoTags: [$name], Layers: ["layer.tar"]}]' >"$work/manifest.json"
-  tar -C "$work" -cf "$work/image.tar" manifest.json "$config.json" layer.tar
-  ctr_ image import "$work/image.tar" >/dev/null
+  tar -C "$work" -c manifest.json "$config.json" layer.tar | ctr_ image import --snapshotter "$SNAPSHOTTER" - >/dev/null
   rm -rf "$work"
 }
 
@@ -104,9 +125,7 @@ import_images() {
   have=$(ctr_ image ls -q)
   if ! grep -q "$PAUSE_IMAGE" <<<"$have"; then
     root=$(mktemp -d)
-    printf '#include <signal.h>\n#include <unistd.h>\nstatic void stop(int s) { (void)s; _exit(0); }\nint main(void) {\n  signal(SIGTERM, stop);\n  signal(SIGINT, stop);\n  for (;;) pause();\n}\n' >"$root/pause.c"
-    gcc -static -O2 -o "$root/pause" "$root/pause.c"
-    rm "$root/pause.c"
+    cp "$PAUSE" "$root/pause"
     image "$PAUSE_IMAGE" "$root" /pause
     rm -rf "$root"
   fi
@@ -121,31 +140,4 @@ import_images() {
     image "$TEST_IMAGE" "$root" /bin/sh
     rm -rf "$root"
   fi
-}
-
-# Everything is tried, whatever is left of a cluster that was stopped uncleanly.
-stop_node() {
-  [[ -d $STATE ]] || return 0
-  set +e
-  stop_pidfile "$RUN/kubelet.pid" kubelet
-  stop_pidfile "$RUN/kube-proxy.pid" kube-proxy
-  # Containers outlive kubelet and containerd; their shims go by the socket that their command line names.
-  pkill -9 -f "containerd-shim.*$CONTAINERD_SOCKET" 2>/dev/null || true
-  stop_pidfile "$RUN/containerd.pid" containerd
-  pkill -9 -f "containerd-shim.*$CONTAINERD_SOCKET" 2>/dev/null || true
-  local mount
-  while read -r mount; do umount -l "$mount" 2>/dev/null || true; done \
-    < <(awk -v state="$STATE/" 'index($2, state) == 1 {print $2}' /proc/mounts | sort -r)
-  [[ -x $BIN/kube-proxy ]] && "$BIN/kube-proxy" --cleanup >/dev/null 2>&1 || true
-  # What the kubelet and the CNI plugins leave in iptables.
-  local table chain
-  for table in nat filter mangle; do
-    iptables-save -t "$table" 2>/dev/null | grep -E '^-A .*(KUBE-|CNI-|devpods)' | sed 's/^-A/-D/' |
-      while read -r rule; do eval "iptables -t $table $rule" 2>/dev/null || true; done
-    iptables-save -t "$table" 2>/dev/null | sed -nE 's/^:((KUBE|CNI)-[^ ]+) .*/\1/p' |
-      while read -r chain; do iptables -t "$table" -X "$chain" 2>/dev/null || true; done
-  done
-  ip link del "$POD_LINK" 2>/dev/null || true
-  ip -o link 2>/dev/null | sed -nE 's/^[0-9]+: (kube-ipvs0).*/\1/p' | while read -r link; do ip link del "$link" || true; done
-  set -e
 }

@@ -5,7 +5,7 @@
 
 #include <gmock/gmock.h>
 
-#include "agentcfg.pb.h"
+#include "proto/agentcfg.pb.h"
 #include "control/local_backend.h"
 #include "control/test_plane.h"
 #include "io/loop.h"

@@ -12,6 +12,7 @@
 #include "control/domain/events.h"
 #include "control/domain/usage.h"
 #include "control/git/repository_store.h"
+#include "control/git_http/git_http.h"
 #include "control/local_backend.h"
 #include "control/store/database.h"
 #include "control/store/user_table.h"
@@ -83,7 +84,6 @@ Result<std::optional<FirstStart>> make_root(Core& core, ControlPlaneOptions& opt
 
 }  // namespace
 
-// Destroyed from the bottom up: the pool's running tasks end before what they use.
 struct ControlPlane::Impl {
   Impl(std::unique_ptr<Database> database, const ControlPlaneOptions& options)
       : db(std::move(database)),
@@ -100,11 +100,14 @@ struct ControlPlane::Impl {
              options.kas_external_url,
              options.k8s_proxy_external_url},
         api(core),
-        pool(options.threads),
-        backend(core, pool),
-        api_handler(http::sync_handler(
-            pool, api::Api::kMaxBody, [this](const http::Request& request) { return api.answer(request); })) {
-  }
+        pool(std::make_unique<io::WorkerPool>(options.threads)),
+        backend(core, *pool),
+        api_handler(http::sync_handler(*pool, api::Api::kMaxBody,
+                                       [this](const http::Request& request) { return api.answer(request); })),
+        git_handler(git_http::make_handler(core, *pool)) {}
+
+  // Tasks of the pool end before anything they use goes.
+  ~Impl() { pool.reset(); }
 
   std::unique_ptr<Database> db;
   git::RepositoryStore repositories;
@@ -113,9 +116,10 @@ struct ControlPlane::Impl {
   Core core;
   api::Api api;
   std::optional<FirstStart> first_start;
-  io::WorkerPool pool;
+  std::unique_ptr<io::WorkerPool> pool;
   LocalBackend backend;
   std::unique_ptr<http::RequestHandler> api_handler;
+  std::unique_ptr<http::RequestHandler> git_handler;
 };
 
 ControlPlane::ControlPlane(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -137,7 +141,7 @@ Result<std::unique_ptr<ControlPlane>> ControlPlane::open(ControlPlaneOptions opt
 
 Backend& ControlPlane::backend() { return impl_->backend; }
 http::RequestHandler& ControlPlane::api() { return *impl_->api_handler; }
-http::RequestHandler& ControlPlane::git() { return *impl_->api_handler; }
+http::RequestHandler& ControlPlane::git() { return *impl_->git_handler; }
 const std::optional<FirstStart>& ControlPlane::first_start() const { return impl_->first_start; }
 
 }  // namespace towline::control

@@ -70,6 +70,7 @@ void LocalBackend::agent_last_seen(io::Loop& loop, std::int64_t agent_id,
                                    Answer<std::optional<std::chrono::system_clock::time_point>> answer) {
   using Time = std::chrono::system_clock::time_point;
   ask<std::optional<Time>>(loop, std::move(answer), [this, agent_id] {
+    core_.usage.flush();  // an agent that has just gone was seen
     return core_.db.read([&](soci::session& sql) -> Result<std::optional<Time>> {
       const auto agent = AgentTable(sql).by_id(agent_id);
       if (!agent) return fail(Code::kNotFound, "agent " + std::to_string(agent_id) + " does not exist");

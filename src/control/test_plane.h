@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <boost/json.hpp>
@@ -74,6 +75,9 @@ class PlaneTest : public ::testing::Test {
     return api.answer(request);
   }
   static boost::json::value json(const http::Response& response) { return boost::json::parse(response.body); }
+  static std::string header(const http::Response& response, std::string_view name) {
+    return std::string(response.headers.get(name).value_or("<none>"));
+  }
   static std::string message(const http::Response& response) {
     return std::string(json(response).at("message").as_string());
   }

@@ -35,13 +35,14 @@ struct Loop::Impl {
   std::size_t run_due();
 
   Loop& owner;
+  // Before the context: tasks that it destroys unrun may hold timers, which take themselves out of here.
+  std::set<std::pair<Clock::TimePoint, Timer::State*>> timers;
   asio::io_context context;
   asio::executor_work_guard<asio::io_context::executor_type> guard;
   std::atomic<std::thread::id> thread{};
   std::vector<std::byte> scratch = std::vector<std::byte>(64 * 1024);
   std::vector<std::byte> output_scratch = std::vector<std::byte>(64 * 1024);
 
-  std::set<std::pair<Clock::TimePoint, Timer::State*>> timers;
   asio::steady_timer wakeup;  // for the earliest of `timers`
   std::optional<Clock::TimePoint> wakeup_at;
 };

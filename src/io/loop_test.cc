@@ -97,6 +97,15 @@ TEST(Timer, MayStartItselfAgainInItsCallback) {
   EXPECT_EQ(fired, 3);
 }
 
+TEST(Loop, MayBeDestroyedWithTasksThatHoldTimers) {
+  FakeClock clock;
+  auto loop = std::make_unique<Loop>(clock);
+  auto timer = std::make_shared<Timer>(*loop, [] {});
+  timer->start(seconds(10));
+  loop->post([kept = std::move(timer)] {});
+  loop.reset();
+}
+
 TEST(LoopGroup, RunsTasksOnTheirOwnLoop) {
   SystemClock clock;
   LoopGroup loops(2, clock);

@@ -1,5 +1,6 @@
 import os
 import pathlib
+import secrets
 import subprocess
 
 import pytest
@@ -31,11 +32,16 @@ def connected(system, cluster):
 
 
 class Kubectl:
-    def __init__(self, binary, kubeconfig):
-        self.binary, self.kubeconfig = binary, kubeconfig
+    def __init__(self, binary, kubeconfig, namespace=None):
+        self.binary, self.kubeconfig, self.namespace = binary, kubeconfig, namespace
 
     def command(self, *arguments):
-        return [str(self.binary), "--kubeconfig", str(self.kubeconfig), *map(str, arguments)]
+        where = ["--namespace", self.namespace] if self.namespace else []
+        return [str(self.binary), "--kubeconfig", str(self.kubeconfig), *where, *map(str, arguments)]
+
+    def inside(self, namespace):
+        """The same, within a namespace."""
+        return Kubectl(self.binary, self.kubeconfig, namespace)
 
     def run(self, *arguments, check=True, input=None, timeout=120, env=None):
         result = subprocess.run(self.command(*arguments), input=input, capture_output=True, timeout=timeout,
@@ -69,12 +75,41 @@ def make_kubectl(cluster):
 
 
 @pytest.fixture(scope="session")
-def pod(direct):
-    """A running pod that counts on its standard output and has a shell."""
-    name = "e2e-pod"
-    direct.run("delete", "pod", name, "--ignore-not-found", "--now", "--wait=true")
-    direct.run("run", name, "--image=localhost/towline-test:dev", "--image-pull-policy=Never", "--restart=Never",
-               "--command", "--", "sh", "-c", "i=0; while true; do i=$((i+1)); echo line $i; sleep 0.2; done")
-    direct.run("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=120s")
+def namespace(direct):
+    """A namespace of this run's own, so that several can use one cluster."""
+    name = f"e2e-{secrets.token_hex(4)}"
+    direct.run("create", "namespace", name)
+    # Pods need the service account that the cluster makes a moment later.
+    towline.wait_for(lambda: direct.run("-n", name, "get", "serviceaccount", "default", check=False).returncode == 0,
+                     "the namespace's service account")
     yield name
-    direct.run("delete", "pod", name, "--now", "--wait=false")
+    direct.run("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def pod(direct, namespace):
+    """A running pod of the namespace: it counts on its standard output, has a shell, and serves HTTP on port 8000."""
+    name = "counter"
+    script = ("mkdir -p /tmp/www; echo hello from the pod >/tmp/www/index.html; httpd -p 8000 -h /tmp/www; "
+              "i=0; while true; do i=$((i+1)); echo line $i; sleep 0.2; done")
+    inside = direct.inside(namespace)
+    inside.run("run", name, "--image=localhost/towline-test:dev", "--image-pull-policy=Never", "--restart=Never",
+               "--command", "--", "sh", "-c", script)
+    inside.run("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=180s", timeout=200)
+    yield name
+    inside.run("delete", "pod", name, "--now", "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory, cluster):
+    """A server with an agent over wss that all tests of a file share: for those that leave them as they were."""
+    made = towline.System(tmp_path_factory.mktemp("shared"))
+    made.start_agent(cluster["KUBECONFIG"])
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def tunnel(shared, cluster, namespace):
+    """kubectl through the shared tunnel, in the run's namespace."""
+    return Kubectl(cluster["TOWLINE_KUBECTL"], shared.kubeconfig(), namespace)

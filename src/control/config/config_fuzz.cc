@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <string>
 
-#include "agentcfg.pb.h"
+#include "proto/agentcfg.pb.h"
 #include "control/config/configuration_file.h"
 
 // Whatever the file holds, parsing it ends, in bounded time and memory, with a configuration or with faults.

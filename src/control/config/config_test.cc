@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "agentcfg.pb.h"
+#include "proto/agentcfg.pb.h"
 #include "control/config/configuration_file.h"
 
 namespace towline::control::config {

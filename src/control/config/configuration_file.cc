@@ -3,7 +3,7 @@
 #include <functional>
 #include <utility>
 
-#include "agentcfg.pb.h"
+#include "proto/agentcfg.pb.h"
 #include "control/utf8.h"
 
 namespace towline::control::config {

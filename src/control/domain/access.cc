@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "agentcfg.pb.h"
+#include "proto/agentcfg.pb.h"
 #include "control/config/configuration_file.h"
 #include "control/domain/projects.h"
 #include "control/store/namespace_table.h"

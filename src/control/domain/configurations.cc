@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "agentcfg.pb.h"
+#include "proto/agentcfg.pb.h"
 #include "control/config/configuration_file.h"
 #include "control/git/repository_store.h"
 #include "control/store/agent_table.h"
@@ -50,26 +50,40 @@ Result<Configurations::Subject> Configurations::find(std::int64_t agent_id) {
   });
 }
 
-Result<AgentConfiguration> Configurations::current(std::int64_t agent_id) {
-  auto subject = find(agent_id);
-  if (!subject) return fail(subject.error());
-  auto repository = core_.repositories.open(subject->agent.project_id);
+Result<std::string> Configurations::head_of(const Subject& subject) {
+  auto repository = core_.repositories.open(subject.agent.project_id);
   if (!repository) return fail(repository.error());
-  auto tip = repository->branch_head(subject->branch);
+  auto tip = repository->branch_head(subject.branch);
   if (!tip) return fail(tip.error());
-  const std::string head = tip->value_or(kNoCommit);
-  {
-    const std::lock_guard lock(mutex_);
-    const auto known = in_force_.find(agent_id);
-    if (known != in_force_.end() && known->second.head == head) {
-      return AgentConfiguration{subject->agent, known->second.commit_id, known->second.file};
-    }
-  }
-  auto loaded = load(*subject, head);
-  if (!loaded) return fail(loaded.error());
+  return tip->value_or(kNoCommit);
+}
+
+std::optional<Configurations::InForce> Configurations::known(std::int64_t agent_id, const std::string& head) {
   const std::lock_guard lock(mutex_);
-  in_force_[agent_id] = *loaded;
-  return AgentConfiguration{subject->agent, loaded->commit_id, loaded->file};
+  const auto found = in_force_.find(agent_id);
+  if (found == in_force_.end() || found->second.head != head) return std::nullopt;
+  return found->second;
+}
+
+Result<AgentConfiguration> Configurations::current(std::int64_t agent_id) {
+  std::unique_lock loading(loading_, std::defer_lock);
+  while (true) {
+    auto subject = find(agent_id);
+    if (!subject) return fail(subject.error());
+    auto head = head_of(*subject);
+    if (!head) return fail(head.error());
+    if (auto good = known(agent_id, *head))
+      return AgentConfiguration{subject->agent, good->commit_id, good->file};
+    if (!loading.owns_lock()) {
+      loading.lock();
+      continue;  // another thread may have loaded it meanwhile
+    }
+    auto loaded = load(*subject, *head);
+    if (!loaded) return fail(loaded.error());
+    const std::lock_guard lock(mutex_);
+    in_force_[agent_id] = *loaded;
+    return AgentConfiguration{subject->agent, loaded->commit_id, loaded->file};
+  }
 }
 
 Result<Configurations::InForce> Configurations::load(const Subject& subject, const std::string& head) {

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "base/status.h"
@@ -35,11 +36,14 @@ class Configurations {
   };
 
   Result<Subject> find(std::int64_t agent_id);
+  Result<std::string> head_of(const Subject& subject);
+  std::optional<InForce> known(std::int64_t agent_id, const std::string& head);
   Result<InForce> load(const Subject& subject, const std::string& head);
   Result<InForce> keep_last_good(const Subject& subject, const std::string& head, const std::string& fault);
   Status save(const Subject& subject, const StoredConfiguration& configuration);
 
   Core& core_;
+  std::mutex loading_;  // so that an older version is never stored after a newer one; taken before mutex_
   std::mutex mutex_;
   std::map<std::int64_t, InForce> in_force_;
 };

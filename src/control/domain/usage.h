@@ -27,7 +27,7 @@ class UsageRecorder {
   void agent_token_used(std::int64_t agent_token_id);
   void agent_seen(AgentPresence presence);
 
-  /// Writes what has been noted so far and returns when it is in the database. For tests and for the end.
+  /// Writes what has been noted so far and returns when it is in the database.
   void flush();
 
  private:

@@ -42,7 +42,9 @@ template <typename Visit>
 Status walk(git_repository* repository, const git_oid* from, Visit visit) {
   RevwalkHandle walker;
   int error = git_revwalk_new(out(walker), repository);
-  if (error == 0) error = git_revwalk_sorting(walker.get(), GIT_SORT_TIME | GIT_SORT_TOPOLOGICAL);
+  // Not in topological order, for which libgit2 would read the whole history before it gives the first
+  // commit.
+  if (error == 0) error = git_revwalk_sorting(walker.get(), GIT_SORT_TIME);
   if (error == 0) error = git_revwalk_push(walker.get(), from);
   if (error != 0) return git_status(error, "history");
   git_oid id;

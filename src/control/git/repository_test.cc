@@ -33,7 +33,8 @@ class RepositoryTest : public ::testing::Test {
   }
   static std::vector<std::string> paths(const Repository& repository) {
     std::vector<std::string> all;
-    for (const TreeEntry& entry : repository.tree("main", "", true).value()) all.push_back(entry.path);
+    const auto entries = repository.tree("main", "", true);
+    for (const TreeEntry& entry : *entries) all.push_back(entry.path);
     return all;
   }
 

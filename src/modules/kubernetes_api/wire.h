@@ -1,9 +1,13 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
+
+#include <google/protobuf/arena.h>
 
 #include "http/headers.h"
 #include "http/message.h"
@@ -43,6 +47,26 @@ std::string query_from_map(const HeaderMap& map);
 
 /// A decoded path, encoded again as Go's net/url does.
 std::string encode_path(std::string_view path);
+
+/// Room on the stack for one header message, whose maps and fields would otherwise be dozens of allocations.
+class HeaderArena {
+ public:
+  HeaderArena() : arena_(options(block_)) {}
+  template <typename Message>
+  Message& make() {
+    return *google::protobuf::Arena::CreateMessage<Message>(&arena_);
+  }
+
+ private:
+  static google::protobuf::ArenaOptions options(std::span<char> block) {
+    google::protobuf::ArenaOptions options;
+    options.initial_block = block.data();
+    options.initial_block_size = block.size();
+    return options;
+  }
+  alignas(std::max_align_t) std::array<char, 8192> block_;
+  google::protobuf::Arena arena_;
+};
 
 /// Counts what was received and not given back, and gives it back while the far side keeps up.
 class RelayCredit {

@@ -134,7 +134,8 @@ class Relay final : public grpc::ServerCallHandler {
   }
 
   void begin(std::string_view bytes) {
-    grpctool::HttpRequest message;
+    HeaderArena arena;
+    auto& message = arena.make<grpctool::HttpRequest>();
     if (exchange_ || !message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) ||
         !message.has_header()) {
       return fail(Status(Code::kInvalidArgument, "agentk: malformed request header"));
@@ -196,7 +197,8 @@ class Relay final : public grpc::ServerCallHandler {
 
   void send_header(http::ResponseHead& head) {
     answered_ = true;
-    grpctool::HttpResponse message;
+    HeaderArena arena;
+    auto& message = arena.make<grpctool::HttpResponse>();
     auto& response = *message.mutable_header()->mutable_response();
     response.set_status_code(head.status);
     response.set_status(std::to_string(head.status) + " " + std::string(http::reason_phrase(head.status)));

@@ -167,7 +167,8 @@ class ProxiedRequest final : public http::ExchangeHandler,
   }
 
   std::string header() {
-    grpctool::HttpRequest message;
+    HeaderArena arena;
+    auto& message = arena.make<grpctool::HttpRequest>();
     auto& header = *message.mutable_header();
     auto& request = *header.mutable_request();
     request.set_method(head_.method);
@@ -260,7 +261,8 @@ class ProxiedRequest final : public http::ExchangeHandler,
   }
 
   void respond(std::string_view bytes) {
-    grpctool::HttpResponse message;
+    HeaderArena arena;
+    auto& message = arena.make<grpctool::HttpResponse>();
     if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
       return fail({502, "the agent sent a malformed answer"});
     }

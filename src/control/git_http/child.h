@@ -1,0 +1,61 @@
+#pragma once
+
+#include <string>
+#include <sys/types.h>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+
+namespace towline::control::git_http {
+
+/// A file descriptor with an owner.
+class Fd {
+ public:
+  Fd() = default;
+  explicit Fd(int fd) : fd_(fd) {}
+  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Fd& operator=(Fd&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Fd();
+
+  int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_ = -1;
+};
+
+/// A child process in a group of its own, with our ends of its standard streams, all non-blocking. It
+/// inherits no other descriptor, no signal setting, and only the environment that it is given. Destroying it
+/// kills the whole group and waits for its leader, which then ends at once.
+class Child {
+ public:
+  /// Searches the first of `arguments` in PATH. May take some milliseconds.
+  static Result<Child> spawn(const std::vector<std::string>& arguments,
+                             const std::vector<std::string>& environment);
+
+  Child(Child&& other) noexcept;
+  Child& operator=(Child&&) = delete;
+  ~Child();
+
+  /// A socket: what is sent is the child's input.
+  Fd input;
+  Fd output;
+  Fd errors;
+  /// Readable when the child has ended.
+  Fd ended;
+
+  /// Asks the whole group to end, or with `force` ends it.
+  void kill(bool force);
+  /// After `ended`: the exit status, or 128 and the signal that killed it.
+  int reap();
+
+ private:
+  explicit Child(pid_t pid) : pid_(pid) {}
+  pid_t pid_;
+};
+
+}  // namespace towline::control::git_http

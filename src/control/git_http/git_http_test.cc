@@ -1,0 +1,346 @@
+#include <arpa/inet.h>
+#include <condition_variable>
+#include <cstdio>
+#include <fstream>
+#include <mutex>
+#include <sys/socket.h>
+#include <thread>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/encoding.h"
+#include "control/control_plane.h"
+#include "control/git_http/cgi.h"
+#include "control/git_http/child.h"
+#include "control/git_http/gate.h"
+#include "control/test_support.h"
+#include "http/host.h"
+#include "io/loop.h"
+
+namespace towline::control::git_http {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+TEST(CgiHead, IsTakenApartHoweverItIsCut) {
+  const std::string text = "Status: 404 Not Found\r\nContent-Type: a/b\nX: y\r\n\r\nbody";
+  for (std::size_t cut = 1; cut < text.size() - 4; ++cut) {
+    CgiHead head;
+    const auto first = head.take(text.substr(0, cut));
+    ASSERT_TRUE(first.has_value());
+    const auto second = head.take(text.substr(cut));
+    ASSERT_TRUE(second.has_value());
+    ASSERT_TRUE(head.complete());
+    EXPECT_EQ(*first + *second, text.size() - 4);
+    EXPECT_EQ(head.head().status, 404);
+    EXPECT_EQ(head.head().headers.get("content-type"), "a/b");
+    EXPECT_FALSE(head.head().headers.has("status"));
+  }
+}
+
+TEST(CgiHead, NonsenseIsRefused) {
+  for (const std::string text : {"no colon\r\n\r\n", "Status: x\n\n", "Content-Length: x\n\n", ": x\n\n"}) {
+    EXPECT_FALSE(CgiHead().take(text).has_value()) << text;
+  }
+  EXPECT_FALSE(CgiHead().take(std::string(1 << 20, 'a')).has_value());
+}
+
+struct OperationCase {
+  const char* method;
+  const char* target;
+  const char* expected;  // "path endpoint writes", or empty
+};
+class OperationTest : public ::testing::TestWithParam<OperationCase> {};
+
+TEST_P(OperationTest, IsReadFromTheTarget) {
+  const auto operation = parse_operation({.method = GetParam().method, .target = GetParam().target});
+  std::string text;
+  if (operation) {
+    text = operation->project_path + " " + operation->endpoint + (operation->writes ? " writes" : "");
+  }
+  EXPECT_EQ(text, GetParam().expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, OperationTest,
+    ::testing::Values(
+        OperationCase{"GET", "/g/s/p.git/info/refs?service=git-upload-pack", "g/s/p /info/refs"},
+        OperationCase{"GET", "/g/p.git/info/refs?service=git-receive-pack", "g/p /info/refs writes"},
+        OperationCase{"GET", "/g/p.git/info/refs", ""},
+        OperationCase{"GET", "/g/p.git/info/refs?service=git-evil", ""},
+        OperationCase{"POST", "/g/p.git/git-upload-pack", "g/p /git-upload-pack"},
+        OperationCase{"POST", "/g/p%2Egit.git/git-receive-pack", "g/p.git /git-receive-pack writes"},
+        OperationCase{"GET", "/g/p.git/git-upload-pack", ""}, OperationCase{"GET", "/g/p.git/HEAD", ""},
+        OperationCase{"GET", "/g/p.git/objects/info/packs", ""},
+        OperationCase{"POST", "/.git/git-upload-pack", ""},
+        OperationCase{"POST", "/g/p.git/../../x/git-upload-pack", ""},
+        OperationCase{"POST", "/g/p%zz.git/git-upload-pack", ""}));
+
+TEST(Child, IsKilledWithItsOwner) {
+  auto child = Child::spawn({"cat"}, {"PATH=" + std::string(std::getenv("PATH"))});
+  ASSERT_TRUE(child.has_value()) << child.error().to_string();
+}
+
+TEST(Child, ThatDoesNotExistIsAnError) {
+  const auto child = Child::spawn({"towline-no-such-program"}, {});
+  ASSERT_FALSE(child.has_value());
+  EXPECT_THAT(child.error().message(), HasSubstr("towline-no-such-program"));
+}
+
+struct Front final : http::RequestHandler {
+  void on_request(http::RequestHead head, bool has_body,
+                  std::unique_ptr<http::ServerExchange> exchange) override {
+    auto& handler = head.path().starts_with("/api/") ? plane->api() : plane->git();
+    handler.on_request(std::move(head), has_body, std::move(exchange));
+  }
+  ControlPlane* plane = nullptr;
+};
+
+// A control plane behind a real listener, used by the git program.
+class GitHttpTest : public ::testing::Test {
+ protected:
+  GitHttpTest() {
+    ControlPlaneOptions options;
+    options.data_dir = folder.path() + "/data";
+    options.external_url = "http://127.0.0.1";
+    options.root_token = Secret("glpat-root-token");
+    options.clock = &clock;
+    plane = ControlPlane::open(std::move(options)).value();
+    front.plane = plane.get();
+    subscription = plane->backend().subscribe([this](const Event& event) {
+      const std::lock_guard lock(mutex);
+      if (const auto* pushed = std::get_if<Pushed>(&event)) refs.push_back(pushed->ref);
+    });
+    host = http::Host::start(loops, {.host = "127.0.0.1"}, front, Logger()).value();
+  }
+  ~GitHttpTest() override { loops.join(); }
+
+  std::string base(const std::string& user) {
+    return "http://" + user + "@127.0.0.1:" + std::to_string(host->port());
+  }
+  std::string url(const std::string& project, const std::string& token = "glpat-root-token") {
+    return base("git:" + token) + "/" + project + ".git";
+  }
+  // Output of a shell command in the test's folder, with the exit status at its end.
+  std::string sh(const std::string& command) {
+    const std::string whole = "cd " + folder.path() +
+                              " && export GIT_TERMINAL_PROMPT=0 GIT_CONFIG_GLOBAL=/dev/null " +
+                              "GIT_CONFIG_NOSYSTEM=1 HOME=" + folder.path() +
+                              " GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@example.com GIT_COMMITTER_NAME=a " +
+                              "GIT_COMMITTER_EMAIL=a@example.com && { " + command + "; } 2>&1; echo \"[$?]\"";
+    FILE* pipe = popen(whole.c_str(), "r");
+    std::string out;
+    char buffer[4096];
+    for (std::size_t n = 0; (n = fread(buffer, 1, sizeof buffer, pipe)) > 0;) out.append(buffer, n);
+    pclose(pipe);
+    return out;
+  }
+  // One API call by curl's likes: a raw HTTP/1.1 request on a connection of its own.
+  std::string call(const std::string& method, const std::string& path, const std::string& body,
+                   const std::string& token = "glpat-root-token") {
+    const int fd = connect();
+    send(fd, method + " /api/v4" + path +
+                 " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nPrivate-Token: " + token +
+                 "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
+                 "\r\n\r\n" + body);
+    std::string answer;
+    char buffer[4096];
+    for (ssize_t n = 0; (n = ::read(fd, buffer, sizeof buffer)) > 0;)
+      answer.append(buffer, static_cast<std::size_t>(n));
+    ::close(fd);
+    return answer;
+  }
+  int connect() {
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(host->port());
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    return fd;
+  }
+  static void send(int fd, const std::string& text) {
+    EXPECT_EQ(::send(fd, text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
+  }
+  static std::string read_some(int fd) {
+    char buffer[4096];
+    const ssize_t n = ::read(fd, buffer, sizeof buffer);
+    return n > 0 ? std::string(buffer, static_cast<std::size_t>(n)) : "";
+  }
+  void make_project(const std::string& more = "") {
+    ASSERT_THAT(call("POST", "/projects", R"({"name":"demo")" + more + "}"), HasSubstr(" 201 "));
+  }
+  std::string make_user(const std::string& name, int level, const std::string& scope) {
+    const std::string made = call("POST", "/users",
+                                  R"({"username":")" + name + R"(","name":"n","email":")" + name +
+                                      R"(@example.com","password":"long enough"})");
+    const std::string id = std::to_string(json(made).at("id").as_int64());
+    if (level != 0) {
+      call("POST", "/projects/root%2Fdemo/members",
+           R"({"user_id":)" + id + R"(,"access_level":)" + std::to_string(level) + "}");
+    }
+    const auto token = json(call("POST", "/users/" + id + "/personal_access_tokens",
+                                 R"({"name":"t","scopes":[")" + scope + "\"]}"));
+    return std::string(token.at("token").as_string());
+  }
+  static boost::json::value json(const std::string& answer) {
+    return boost::json::parse(answer.substr(answer.find("\r\n\r\n") + 4));
+  }
+  // A clone with one commit, pushed.
+  void push_something() {
+    ASSERT_THAT(sh("git clone -q " + url("root/demo") +
+                   " work && cd work && git checkout -q -B main && echo hi > a && "
+                   "git add a && git commit -qm one && git push -q origin main"),
+                HasSubstr("[0]"));
+  }
+
+  TempFolder folder;
+  SystemClock clock;
+  std::mutex mutex;
+  std::vector<std::string> refs;
+  io::LoopGroup loops{2, clock};
+  std::unique_ptr<ControlPlane> plane;
+  Front front;
+  std::unique_ptr<Backend::Subscription> subscription;
+  std::unique_ptr<http::Host> host;
+};
+
+TEST_F(GitHttpTest, ClonesFetchesAndPushes) {
+  make_project();
+  push_something();
+  {
+    // The push has not returned before its event was raised.
+    const std::lock_guard lock(mutex);
+    EXPECT_THAT(refs, ::testing::ElementsAre("refs/heads/main"));
+  }
+  EXPECT_THAT(call("GET", "/projects/root%2Fdemo/repository/files/a/raw", ""), HasSubstr("hi\n"));
+  EXPECT_THAT(sh("git clone -q " + url("root/demo") + " other && cat other/a"), StartsWith("hi\n[0]"));
+  const std::string body = R"({"branch":"main","commit_message":"m","content":"two"})";
+  EXPECT_THAT(call("PUT", "/projects/root%2Fdemo/repository/files/a", body), HasSubstr(" 200 "));
+  EXPECT_THAT(sh("cd other && git pull -q && cat a"), StartsWith("two[0]"));
+  // What was committed meanwhile is not overwritten, unless one insists.
+  EXPECT_THAT(sh("cd work && echo x > b && git add b && git commit -qm two && git push origin main"),
+              HasSubstr("rejected"));
+  EXPECT_THAT(sh("cd work && git push -q --force origin main"), HasSubstr("[0]"));
+  EXPECT_THAT(sh("git -c protocol.version=2 ls-remote " + url("ROOT/Demo")), HasSubstr("refs/heads/main"));
+}
+
+TEST_F(GitHttpTest, AFirstPushOfAnotherBranchMakesItTheDefault) {
+  make_project();
+  ASSERT_THAT(sh("git init -q -b trunk work && cd work && echo hi > a && git add a && git commit -qm one && "
+                 "git push -q " +
+                 url("root/demo") + " trunk"),
+              HasSubstr("[0]"));
+  EXPECT_EQ(json(call("GET", "/projects/root%2Fdemo", "")).at("default_branch"), "trunk");
+  EXPECT_THAT(sh("git clone -q " + url("root/demo") + " other && cat other/a"), StartsWith("hi\n[0]"));
+}
+
+TEST_F(GitHttpTest, LargePushesAndClonesStream) {
+  make_project();
+  push_something();
+  // Random bytes do not compress; the post buffer makes git send chunks.
+  ASSERT_THAT(sh("cd work && head -c 24000000 /dev/urandom > big && git add big && git commit -qm big && "
+                 "git -c http.postBuffer=65536 push -q origin main"),
+              HasSubstr("[0]"));
+  EXPECT_THAT(sh("git clone -q " + url("root/demo") + " other && cmp work/big other/big"), StartsWith("[0]"));
+}
+
+TEST_F(GitHttpTest, RolesAndScopesDecide) {
+  make_project();
+  push_something();
+  const auto clone = [&](const std::string& token) {
+    return sh("rm -rf c && git clone -q " + url("root/demo", token) + " c");
+  };
+  const auto push = [&](const std::string& token) {
+    return sh("cd work && git commit -q --allow-empty -m x && git push -q " + url("root/demo", token) +
+              " main");
+  };
+  EXPECT_THAT(clone("glpat-wrong"), HasSubstr("Authentication failed"));
+  EXPECT_THAT(sh("git clone -q " + base("git") + "/root/demo.git c"), HasSubstr("[128]"));
+  EXPECT_THAT(clone(make_user("stranger", 0, "api")), HasSubstr("not found"));
+  EXPECT_THAT(clone(make_user("guest", 10, "api")), HasSubstr("reporter role"));
+  const std::string reporter = make_user("reporter", 20, "write_repository");
+  EXPECT_THAT(clone(reporter), HasSubstr("[0]"));
+  EXPECT_THAT(push(reporter), HasSubstr("developer role"));
+  const std::string reader = make_user("reader", 30, "read_repository");
+  EXPECT_THAT(clone(reader), HasSubstr("[0]"));
+  EXPECT_THAT(push(reader), HasSubstr("write_repository"));
+  EXPECT_THAT(push(make_user("writer", 30, "write_repository")), HasSubstr("[0]"));
+  EXPECT_THAT(clone(make_user("proxy", 30, "k8s_proxy")), HasSubstr("read_repository"));
+}
+
+TEST_F(GitHttpTest, PublicProjectsNeedNoToken) {
+  make_project(R"(,"visibility":"public")");
+  push_something();
+  const std::string anonymous = "http://127.0.0.1:" + std::to_string(host->port()) + "/root/demo.git";
+  EXPECT_THAT(sh("git clone -q " + anonymous + " c && cat c/a"), StartsWith("hi\n[0]"));
+  EXPECT_THAT(sh("cd c && git commit -q --allow-empty -m x && git push -q"), Not(HasSubstr("[0]")));
+}
+
+TEST_F(GitHttpTest, SimultaneousPushesAndCommitsLoseNothing) {
+  make_project();
+  push_something();
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 3; ++t) {
+    threads.emplace_back([&, t] {
+      const std::string name = "w" + std::to_string(t);
+      const std::string out =
+          sh("git clone -q " + url("root/demo") + " " + name + " && cd " + name + " && echo x > " + name +
+             " && git add . && git commit -qm x && for i in $(seq 60); do git pull -q --rebase "
+             "&& git push -q && break; done; git status -sb");
+      EXPECT_THAT(out, Not(HasSubstr("ahead"))) << out;
+    });
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 4; ++i) {
+        const std::string path =
+            "/projects/root%2Fdemo/repository/files/f" + std::to_string(t) + std::to_string(i);
+        EXPECT_THAT(call("POST", path, R"({"branch":"main","commit_message":"m","content":"x"})"),
+                    HasSubstr(" 201 "));
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  const std::string list = sh("git clone -q " + url("root/demo") + " all && ls all | wc -l");
+  EXPECT_THAT(list, HasSubstr("16\n"));
+}
+
+TEST_F(GitHttpTest, AClientThatGoesAwayTakesItsChildWithIt) {
+  make_project();
+  const std::string head =
+      "POST /root/demo.git/git-receive-pack HTTP/1.1\r\nHost: x\r\nAuthorization: Basic " +
+      base64_encode("git:glpat-root-token") +
+      "\r\nContent-Type: application/x-git-receive-pack-request\r\nContent-Length: 1000000\r\n"
+      "Expect: 100-continue\r\n\r\n";
+  // More than may run at once, so that a child left over would be missed in the end.
+  for (int i = 0; i < 40; ++i) {
+    const int fd = connect();
+    send(fd, head);
+    EXPECT_THAT(read_some(fd), StartsWith("HTTP/1.1 100"));
+    send(fd, "00b0half of a line");
+    ::close(fd);
+  }
+  push_something();
+}
+
+TEST_F(GitHttpTest, TheServerEndsWhileAPushIsUnderWay) {
+  make_project();
+  const int fd = connect();
+  send(
+      fd,
+      "POST /root/demo.git/git-receive-pack HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer glpat-root-token\r\n"
+      "Content-Type: application/x-git-receive-pack-request\r\nTransfer-Encoding: chunked\r\n"
+      "Expect: 100-continue\r\n\r\n");
+  EXPECT_THAT(read_some(fd), StartsWith("HTTP/1.1 100"));
+  loops.join();
+  host.reset();
+  plane.reset();
+  ::close(fd);
+}
+
+}  // namespace
+}  // namespace towline::control::git_http
