@@ -9,6 +9,9 @@ node_ready() {
 }
 service_answers() { in_node curl -skf --max-time 2 "https://$SERVICE_IP/readyz"; }
 
+node_up() { in_node curl -sf http://127.0.0.1:10248/healthz && node_ready; }
+
+# While the API server starts: the kubelet looks for a Docker for five seconds before it asks for anything.
 start_node() {
   choose_snapshotter
   write_node_files
@@ -16,13 +19,18 @@ start_node() {
   start_in_node containerd containerd --config "$STATE/containerd.toml"
   ready containerd 30 in_node ctr --address "$CONTAINERD_SOCKET" version
   import_images
-  say "starting kubelet and kube-proxy"
-  start_in_node kubelet "$BIN/kubelet" --config="$STATE/kubelet.yaml" --kubeconfig="$STATE/kubelet.kubeconfig" \
+  say "starting kubelet"
+  start_in_node kubelet env AWS_EC2_METADATA_DISABLED=true "$BIN/kubelet" --config="$STATE/kubelet.yaml" --kubeconfig="$STATE/kubelet.kubeconfig" \
     --container-runtime=remote --container-runtime-endpoint="unix://$CONTAINERD_SOCKET" --node-ip="$NODE_IP" \
     --hostname-override=devnode --root-dir="$STATE/kubelet" --cert-dir="$STATE/kubelet-pki" \
     --register-node=true --network-plugin=cni
+}
+
+await_node() {
+  ready kubelet 90 node_up
+  # It asks for the node when it starts, and waits ever longer when there is none.
+  say "starting kube-proxy"
   start_in_node kube-proxy "$BIN/kube-proxy" --config="$STATE/proxy.yaml" --hostname-override=devnode
-  ready kubelet 90 node_ready
   ready kube-proxy 60 service_answers
 }
 
@@ -90,7 +98,6 @@ volumePluginDir: $STATE/kubelet/volume-plugins
 featureGates: {DevicePlugins: false}
 # Containers have cgroups, pods have none: how a sandbox delegates its hierarchy differs too much.
 cgroupsPerQOS: false
-cgroupRoot: /$CGROUP
 enforceNodeAllocatable: []
 TEXT
   cat >"$STATE/proxy.yaml" <<TEXT
