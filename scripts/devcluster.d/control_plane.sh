@@ -3,7 +3,8 @@
 # sign NAME SUBJECT EXTENSIONS: a key and a certificate signed by the cluster's CA.
 sign() {
   local name=$1 subject=$2 extensions=$3
-  openssl req -new -newkey rsa:2048 -nodes -keyout "$PKI/$name.key" -out "$PKI/$name.csr" -subj "$subject" 2>/dev/null
+  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "$subject" \
+    -keyout "$PKI/$name.key" -out "$PKI/$name.csr" 2>/dev/null
   openssl x509 -req -in "$PKI/$name.csr" -CA "$PKI/ca.crt" -CAkey "$PKI/ca.key" -CAcreateserial -days 3650 \
     -out "$PKI/$name.crt" -extfile <(printf '%s\n' "$extensions") 2>/dev/null
   rm "$PKI/$name.csr"
@@ -37,8 +38,8 @@ make_certificates() {
   [[ -s $STATE/admin.kubeconfig ]] && return 0
   say "making certificates"
   mkdir -p "$PKI"
-  openssl req -x509 -newkey rsa:2048 -nodes -keyout "$PKI/ca.key" -out "$PKI/ca.crt" -days 3650 \
-    -subj /CN=devcluster-ca 2>/dev/null
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=devcluster-ca -days 3650 \
+    -keyout "$PKI/ca.key" -out "$PKI/ca.crt" 2>/dev/null
   openssl genrsa -out "$PKI/service-accounts.key" 2048 2>/dev/null
   openssl rsa -in "$PKI/service-accounts.key" -pubout -out "$PKI/service-accounts.pub" 2>/dev/null
   local names="subjectAltName=DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,\
@@ -57,8 +58,9 @@ DNS:kubernetes.default.svc.cluster.local,IP:127.0.0.1,IP:$HOST_IP,IP:$SERVICE_IP
   kubeconfig admin 127.0.0.1 "$STATE/admin.kubeconfig"
 }
 
-start_control_plane() {
-  say "starting etcd and the control plane"
+# etcd, and the API server that everything else asks.
+start_api() {
+  say "starting etcd and kube-apiserver"
   local fsync=()
   etcd --help 2>&1 | grep -q unsafe-no-fsync && fsync=(--unsafe-no-fsync)
   start etcd etcd --name dev --data-dir "$STATE/etcd" "${fsync[@]}" \
@@ -77,7 +79,11 @@ start_control_plane() {
     --service-account-issuer=https://kubernetes.default.svc --service-account-key-file="$PKI/service-accounts.pub" \
     --service-account-signing-key-file="$PKI/service-accounts.key" --service-cluster-ip-range="$SERVICE_RANGE" \
     --max-requests-inflight=4000 --max-mutating-requests-inflight=2000
+}
+
+await_control_plane() {
   ready kube-apiserver 60 kubectl get --raw /readyz
+  say "starting kube-controller-manager and kube-scheduler"
   start kube-controller-manager "$BIN/kube-controller-manager" --kubeconfig="$STATE/controller-manager.kubeconfig" \
     --use-service-account-credentials --service-account-private-key-file="$PKI/service-accounts.key" \
     --root-ca-file="$PKI/ca.crt" --cluster-signing-cert-file="$PKI/ca.crt" --cluster-signing-key-file="$PKI/ca.key" \

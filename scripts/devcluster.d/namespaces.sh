@@ -39,7 +39,8 @@ start_namespaces() {
   alive "$RUN/node.pid" "$STATE" && return 0
   say "making the node's network and mounts"
   remove_traces
-  setsid unshare --mount --net --pid --ipc --fork --mount-proc "$PAUSE" "$STATE" </dev/null >"$LOGS/node.log" 2>&1 9>&- &
+  setsid unshare --mount --net --pid --ipc --fork --mount-proc "$PAUSE" "$STATE" \
+    </dev/null >"$LOGS/node.log" 2>&1 9>&- &
   local parent=$!
   wait_for 10 "the node's first process" first_process "$parent" || fail node "did not start"
   first_process "$parent" >"$RUN/node.pid"
@@ -72,6 +73,8 @@ make_link() {
     ip addr add "$1/30" dev node0
     ip link set node0 up
     ip route add default via "$2"
+    # The metadata service of a cloud: an answer at once instead of timeouts in the kubelet, and none for pods.
+    ip route add unreachable 169.254.169.254
     echo 1 >/proc/sys/net/ipv4/ip_forward
     bridge=/proc/sys/net/bridge/bridge-nf-call-iptables
     if [ -e $bridge ]; then echo 1 >$bridge; fi' sh "$NODE_IP" "$HOST_IP"
@@ -79,16 +82,17 @@ make_link() {
   ip route replace "$SERVICE_RANGE" via "$NODE_IP"
 }
 
-# What outlives the processes: a link whose other end is not gone yet, cgroups, and empty folders.
+# What outlives the processes: a link whose other end is not gone yet, the containers' cgroups, what stood in /run, a
+# mount point, and mounts if somebody made some outside of the namespaces.
 remove_traces() {
   ip link del "$LINK" 2>/dev/null || true
-  local cgroup
-  for ((i = 0; i < 50; i++)); do
-    mapfile -t cgroups < <(find /sys/fs/cgroup -depth -type d -path "*/$CGROUP*" 2>/dev/null)
-    ((${#cgroups[@]} == 0)) && break
-    for cgroup in "${cgroups[@]}"; do rmdir "$cgroup" 2>/dev/null || true; done
-    sleep 0.1
+  local container
+  for container in "$STATE"/node/run/containerd/io.containerd.runtime.v2.task/k8s.io/*; do
+    find /sys/fs/cgroup -depth -type d -path "*/k8s.io/${container##*/}*" -exec rmdir {} + 2>/dev/null || true
   done
+  find /sys/fs/cgroup -maxdepth 2 -type d -name k8s.io -exec rmdir {} + 2>/dev/null || true
+  awk -v state="$STATE/" 'index($2, state) == 1 {print $2}' /proc/mounts | sort -r | xargs -r umount -l
+  rm -rf "$STATE/node/run"
   # The mount point serves other clusters too.
   compgen -G '/sys/class/net/devnode*' >/dev/null || rmdir /var/lib/cni 2>/dev/null || true
 }

@@ -9,6 +9,10 @@ node_ready() {
 }
 service_answers() { in_node curl -skf --max-time 2 "https://$SERVICE_IP/readyz"; }
 
+node_up() { in_node curl -sf http://127.0.0.1:10248/healthz && node_ready; }
+
+# While the API server starts: the kubelet looks for a Docker for five seconds before it asks for anything. Without a
+# word about AWS it would look for that, too.
 start_node() {
   choose_snapshotter
   write_node_files
@@ -16,13 +20,19 @@ start_node() {
   start_in_node containerd containerd --config "$STATE/containerd.toml"
   ready containerd 30 in_node ctr --address "$CONTAINERD_SOCKET" version
   import_images
-  say "starting kubelet and kube-proxy"
-  start_in_node kubelet "$BIN/kubelet" --config="$STATE/kubelet.yaml" --kubeconfig="$STATE/kubelet.kubeconfig" \
+  say "starting kubelet"
+  start_in_node kubelet env AWS_EC2_METADATA_DISABLED=true "$BIN/kubelet" \
+    --config="$STATE/kubelet.yaml" --kubeconfig="$STATE/kubelet.kubeconfig" \
     --container-runtime=remote --container-runtime-endpoint="unix://$CONTAINERD_SOCKET" --node-ip="$NODE_IP" \
     --hostname-override=devnode --root-dir="$STATE/kubelet" --cert-dir="$STATE/kubelet-pki" \
     --register-node=true --network-plugin=cni
+}
+
+await_node() {
+  ready kubelet 90 node_up
+  # It asks for the node when it starts, and waits ever longer when there is none.
+  say "starting kube-proxy"
   start_in_node kube-proxy "$BIN/kube-proxy" --config="$STATE/proxy.yaml" --hostname-override=devnode
-  ready kubelet 90 node_ready
   ready kube-proxy 60 service_answers
 }
 
@@ -85,12 +95,14 @@ evictionHard: {memory.available: 100Mi}
 kubeAPIQPS: 100
 kubeAPIBurst: 200
 eventRecordQPS: 0
+# The first look is before containers can run, so that the second makes the node ready.
+nodeStatusUpdateFrequency: 1s
+nodeStatusReportFrequency: 1m
 volumePluginDir: $STATE/kubelet/volume-plugins
 # It has a fixed folder outside of the state folder.
 featureGates: {DevicePlugins: false}
 # Containers have cgroups, pods have none: how a sandbox delegates its hierarchy differs too much.
 cgroupsPerQOS: false
-cgroupRoot: /$CGROUP
 enforceNodeAllocatable: []
 TEXT
   cat >"$STATE/proxy.yaml" <<TEXT
@@ -103,14 +115,15 @@ conntrack: {maxPerCore: 0}
 TEXT
 }
 
-# image NAME FOLDER ENTRYPOINT: a docker-archive with one layer, made with tar and jq alone.
+# image NAME FOLDER PROGRAM: a docker-archive with one layer, made with tar and jq alone. The program is no entry
+# point, so that what comes after kubectl run's -- stands in its place.
 image() {
-  local name=$1 root=$2 entrypoint=$3 work layer config
+  local name=$1 root=$2 program=$3 work layer config
   work=$(mktemp -d)
   tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -C "$root" -cf "$work/layer.tar" .
   layer=$(sha256sum "$work/layer.tar" | cut -d' ' -f1)
-  jq -nc --arg layer "sha256:$layer" --arg entry "$entrypoint" \
-    '{architecture: "amd64", os: "linux", config: {Entrypoint: [$entry], Env: ["PATH=/bin"]},
+  jq -nc --arg layer "sha256:$layer" --arg program "$program" \
+    '{architecture: "amd64", os: "linux", config: {Cmd: [$program], Env: ["PATH=/bin"]},
       rootfs: {type: "layers", diff_ids: [$layer]}}' >"$work/config.json"
   config=$(sha256sum "$work/config.json" | cut -d' ' -f1)
   mv "$work/config.json" "$work/$config.json"

@@ -31,13 +31,13 @@ fail() {
   die "$1 $2; its log is $LOGS/$1.log"
 }
 
-# The cluster's processes outside of the node's namespaces, and the first one within, whose end is the end of all there.
+# The cluster's processes. The end of the first one in the node's namespaces (pause) is the end of all in there.
 processes() {
   local folder line
   for folder in /proc/[0-9]*; do
     line=$(tr '\0' ' ' 2>/dev/null <"$folder/cmdline") || continue
     [[ $line == *"$STATE/"* || $line == *"$STATE " ]] || continue
-    [[ $line =~ ^[^\ ]*(etcd|kube-apiserver|kube-controller-manager|kube-scheduler|nsenter|unshare|pause)\  ]] || continue
+    [[ $line =~ ^[^\ ]*(etcd|kube-[a-z-]+|kubelet|containerd[a-z0-9-]*|nsenter|unshare|pause)\  ]] || continue
     echo "${folder#/proc/}"
   done
 }
@@ -45,6 +45,7 @@ processes() {
 # Nobody but etcd has anything to save, and its data is removed next, so that a gentle stop would only take time.
 stop_processes() {
   local pids
+  local i
   for ((i = 0; i < 100; i++)); do
     mapfile -t pids < <(processes)
     ((${#pids[@]} == 0)) && return 0
