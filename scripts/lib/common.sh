@@ -100,6 +100,8 @@ build() {
   shift
   log=build/$preset.log
   mkdir -p build
+  # Clones in other folders share what ccache has compiled.
+  export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
   if [[ ! -f build/$preset/build.ninja ]]; then
     say "configuring the preset $preset"
     cmake --preset "$preset" >"$log" 2>&1 || { tail -n 30 "$log" >&2; die "cmake failed; see $log"; }

@@ -270,7 +270,8 @@ class PythonServer:
         if impersonate:
             extra = self.pb.kubernetes_api.HeaderExtra()
             extra.imp_config.username = impersonate
-            head.header.extra.Pack(extra)
+            head.header.extra.type_url = "type.googleapis.com/gitlab.agent.kubernetes_api.rpc.HeaderExtra"
+            head.header.extra.value = extra.SerializeToString()
         parts = [head]
         for at in range(0, len(body), 20_000):
             parts.append(tool.HttpRequest(data=tool.HttpRequest.Data(data=body[at:at + 20_000])))
