@@ -14,6 +14,9 @@
 namespace towline::tunnel {
 namespace {
 
+// How long a server may take to end a stream that was given up.
+constexpr std::chrono::seconds kRetireGrace{2};
+
 class Tunnels;
 
 // One Connect stream. It is the client's end of the Connect call and, once the server has sent a request,
@@ -34,6 +37,7 @@ class Tunnel final : public grpc::ClientCallHandler {
   void on_sent(std::size_t bytes) override;
   void on_finish(Status status, grpc::Metadata trailers) override;
 
+  bool retired() const { return state_ == State::kDone; }
   bool idle() const { return state_ == State::kIdle; }
   bool busy() const { return state_ == State::kBusy; }
   Clock::TimePoint idle_since() const { return idle_since_; }
@@ -135,7 +139,8 @@ class Tunnels final : public AgentTunnels {
         options_(options),
         log_(std::move(log)),
         retire_timer_(loop, [this] { retire_idle(); }),
-        reopen_timer_(loop, [this] { top_up(); }) {
+        reopen_timer_(loop, [this] { top_up(); }),
+        retired_timer_(loop, [this] { drop_retired(); }) {
     describe();
     top_up();
     retire_timer_.start(options_.idle_timeout);
@@ -171,8 +176,12 @@ class Tunnels final : public AgentTunnels {
     if (idle_ < options_.min_idle) top_up();
   }
   void became_idle() { ++idle_; }
-  // An idle tunnel will get no request any more.
-  void retired() { --idle_; }
+  // An idle tunnel will get no request any more. Servers usually end it at once; one that does not is not
+  // waited for.
+  void retired() {
+    --idle_;
+    if (!retired_timer_.armed()) retired_timer_.start(kRetireGrace);
+  }
 
   // A tunnel's call is over. Destroys the tunnel.
   void remove(Tunnel* tunnel, const Status& status) {
@@ -231,6 +240,11 @@ class Tunnels final : public AgentTunnels {
     retire_timer_.start(options_.idle_timeout / 4);
   }
 
+  void drop_retired() {
+    std::erase_if(tunnels_, [](const auto& each) { return each.first->retired(); });
+    check_drained();
+  }
+
   std::vector<Tunnel*> raw() const {
     std::vector<Tunnel*> all;
     for (const auto& [tunnel, owned] : tunnels_) all.push_back(tunnel);
@@ -254,6 +268,7 @@ class Tunnels final : public AgentTunnels {
   std::move_only_function<void()> drained_;
   io::Timer retire_timer_;
   io::Timer reopen_timer_;
+  io::Timer retired_timer_;
 };
 
 Tunnel::~Tunnel() {
