@@ -1,0 +1,23 @@
+"""What the client sees when something is missing, broken or forbidden."""
+
+import json
+import time
+
+
+def status_of(answer, code):
+    """The Kubernetes Status of an error of our own; asserts that it is one with this code."""
+    status, headers, body = answer
+    assert status == code, f"{status} {body}"
+    assert headers["Content-Type"].startswith("application/json"), headers["Content-Type"]
+    decoded = json.loads(body)
+    assert (decoded["kind"], decoded["apiVersion"], decoded["status"]) == ("Status", "v1", "Failure"), decoded
+    assert decoded["code"] == code and decoded["reason"], decoded
+    return decoded
+
+
+def test_an_agent_that_was_never_connected_is_an_immediate_503(system):
+    begin = time.monotonic()
+    status = status_of(system.request("/api/v1/namespaces"), 503)
+    assert time.monotonic() - begin < 0.5
+    assert status["message"].startswith("kas: "), status
+    assert "not connected" in status["message"] and "never" in status["message"], status
