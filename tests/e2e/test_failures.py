@@ -1,6 +1,8 @@
 """What the client sees when something is missing, broken or forbidden."""
 
+import calendar
 import json
+import re
 import time
 
 
@@ -21,3 +23,16 @@ def test_an_agent_that_was_never_connected_is_an_immediate_503(system):
     assert time.monotonic() - begin < 0.5
     assert status["message"].startswith("kas: "), status
     assert "not connected" in status["message"] and "never" in status["message"], status
+
+
+def test_a_stopped_agent_is_an_immediate_503_that_says_when_it_was_last_seen(connected):
+    assert connected.request("/version")[0] == 200
+    connected.agents[0].stop()
+    begin = time.monotonic()
+    status = status_of(connected.request("/version"), 503)
+    assert time.monotonic() - begin < 0.5
+    assert status["message"].startswith("kas: ") and "not connected" in status["message"], status
+    seen = re.search(r"last seen at (\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)", status["message"])
+    assert seen, status
+    moment = calendar.timegm(time.strptime(seen.group(1).replace("T", " "), "%Y-%m-%d %H:%M:%S"))
+    assert -2 < time.time() - moment < 60, status
