@@ -5,6 +5,8 @@ import json
 import re
 import time
 
+PROXY = "/-/kubernetes-agent/k8s-proxy"
+
 
 def status_of(answer, code):
     """The Kubernetes Status of an error of our own; asserts that it is one with this code."""
@@ -36,3 +38,34 @@ def test_a_stopped_agent_is_an_immediate_503_that_says_when_it_was_last_seen(con
     assert seen, status
     moment = calendar.timegm(time.strptime(seen.group(1).replace("T", " "), "%Y-%m-%d %H:%M:%S"))
     assert -2 < time.time() - moment < 60, status
+
+
+def test_killing_the_agent_breaks_a_running_watch_within_a_second(connected):
+    with connected.kas.connect(["http/1.1"]) as connection:
+        connection.sendall((f"GET {PROXY}/api/v1/namespaces?watch=true HTTP/1.1\r\nHost: localhost\r\n"
+                            f"Authorization: Bearer {connected.bearer}\r\n\r\n").encode())
+        received = b""
+        while b'"ADDED"' not in received:
+            piece = connection.recv(65536)
+            assert piece, received
+            received += piece
+        assert received.startswith(b"HTTP/1.1 200"), received
+        connected.agents[0].process.kill()
+        begin = time.monotonic()
+        try:
+            while piece := connection.recv(65536):
+                received += piece
+        except OSError:
+            pass  # a reset is as good an end
+        assert time.monotonic() - begin < 1.0
+    assert not received.endswith(b"0\r\n\r\n"), "the broken watch looks like a complete one"
+
+
+def test_killing_the_agent_ends_kubectl_logs_within_a_second(connected, kubectl, pod):
+    logs = kubectl.popen("logs", "-f", pod)
+    assert logs.stdout.readline().startswith(b"line ")
+    connected.agents[0].process.kill()
+    begin = time.monotonic()
+    _, errors = logs.communicate(timeout=30)
+    assert time.monotonic() - begin < 1.0
+    assert logs.returncode != 0 and errors, "kubectl took the broken stream for a complete one"
