@@ -5,6 +5,8 @@ import json
 import re
 import time
 
+import towline
+
 PROXY = "/-/kubernetes-agent/k8s-proxy"
 
 
@@ -69,3 +71,41 @@ def test_killing_the_agent_ends_kubectl_logs_within_a_second(connected, kubectl,
     _, errors = logs.communicate(timeout=30)
     assert time.monotonic() - begin < 1.0
     assert logs.returncode != 0 and errors, "kubectl took the broken stream for a complete one"
+
+
+def test_a_cluster_api_that_is_down_is_a_502_that_names_the_hop_and_the_address(system):
+    port = towline.free_port()
+    kubeconfig = system.folder / "closed.kubeconfig"
+    kubeconfig.write_text(json.dumps({
+        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": f"https://127.0.0.1:{port}"}}],
+        "users": [{"name": "u", "user": {"token": "unused"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}]}))
+    system.start_agent(kubeconfig)
+    status = status_of(system.request("/api/v1/namespaces"), 502)
+    assert status["message"].startswith("kas: ") and "agentk" in status["message"], status
+    assert f"127.0.0.1:{port}" in status["message"], status
+
+
+def refused(system, bearer, code=401):
+    """The Status of a proxied request with this credential, which must be refused with `code`."""
+    answer = system.request("/version", token=bearer)
+    status = status_of(answer, code)
+    assert status["message"].startswith("kas: "), status
+    assert (answer[1]["Gitlab-Unauthorized"] == "true") == (code == 401), answer[1].items()
+    return status
+
+
+def test_requests_without_a_good_credential_are_401(connected):
+    token = connected.token
+    assert connected.request("/version")[0] == 200
+    for bearer in ("", "garbage", token, f"pat:{token}", f"pat::{token}", f"pat:x:{token}", f"pat:-1:{token}",
+                   f"pat:{connected.agent_id}:", f"pat:{connected.agent_id}:glpat-wrong",
+                   f"pat:{connected.agent_id}:{token}x", f"pat:{connected.agent_id}:{connected.agent_token}",
+                   f"pat:99999999999999999999999:{token}", f"other:{connected.agent_id}:{token}"):
+        refused(connected, bearer)
+    for header in ("Basic " + token, "Bearer", connected.bearer):
+        answer = connected.request("/version", token="", headers={"Authorization": header})
+        status_of(answer, 401)
+        assert answer[1]["Gitlab-Unauthorized"] == "true"
+    assert connected.request("/version")[0] == 200
