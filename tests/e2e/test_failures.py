@@ -1,8 +1,10 @@
 """What the client sees when something is missing, broken or forbidden."""
 
 import calendar
+import contextlib
 import json
 import re
+import sqlite3
 import time
 
 import towline
@@ -109,3 +111,59 @@ def test_requests_without_a_good_credential_are_401(connected):
         status_of(answer, 401)
         assert answer[1]["Gitlab-Unauthorized"] == "true"
     assert connected.request("/version")[0] == 200
+
+
+def test_a_token_ends_with_its_expiry(connected):
+    yesterday = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 86400))
+    code, answer = connected.kas.api("POST", "/user/personal_access_tokens", {
+        "name": "old", "scopes": ["k8s_proxy"], "expires_at": yesterday})
+    assert code == 400 and "expires_at" in json.dumps(answer), answer
+    # No token can be made that has expired, so a day passes in the database.
+    bearer = f"pat:{connected.agent_id}:" + connected.kas.personal_token(name="short", days=1)
+    with contextlib.closing(sqlite3.connect(connected.kas.folder / "data/towline.db", timeout=10)) as database, database:
+        changed = database.execute("UPDATE personal_access_tokens SET expires_at = ? WHERE name = 'short'",
+                                   [int(time.time() * 1000) - 1000])
+        assert changed.rowcount == 1
+    status = refused(connected, bearer)
+    assert "expired" in status["message"], status
+    assert connected.request("/version")[0] == 200
+
+
+def test_a_revoked_token_is_refused_from_the_next_request_on(connected):
+    made = connected.kas.api("POST", "/user/personal_access_tokens", {
+        "name": "lost", "scopes": ["k8s_proxy"], "expires_at": None}, expect=201)[1]
+    bearer = f"pat:{connected.agent_id}:{made['token']}"
+    for _ in range(3):
+        assert connected.request("/version", token=bearer)[0] == 200
+    connected.kas.api("DELETE", f"/personal_access_tokens/{made['id']}", expect=204)
+    refused(connected, bearer)
+    assert connected.request("/version")[0] == 200
+
+
+def test_a_token_of_another_scope_is_refused(connected):
+    bearer = f"pat:{connected.agent_id}:" + connected.kas.personal_token(("read_api", "read_repository"))
+    status = refused(connected, bearer)
+    assert "k8s_proxy" in status["message"], status
+
+
+def test_an_unknown_agent_is_refused(connected):
+    refused(connected, f"pat:4711:{connected.token}")
+
+
+def test_a_stranger_is_refused_and_learns_nothing_about_the_agent(connected):
+    user = connected.kas.api("POST", "/users", {
+        "username": "mallory", "name": "Mallory", "email": "mallory@example.com",
+        "password": "a password of mallory"}, expect=201)[1]
+    made = connected.kas.api("POST", f"/users/{user['id']}/personal_access_tokens", {
+        "name": "kubectl", "scopes": ["k8s_proxy"]}, expect=201)[1]
+    status = refused(connected, f"pat:{connected.agent_id}:{made['token']}", 403)
+    for hidden in (towline.PROJECT, "user_access"):
+        assert hidden not in status["message"], status
+    unknown = refused(connected, f"pat:4711:{made['token']}", 403)
+    assert unknown["message"].replace("4711", str(connected.agent_id)) == status["message"]
+
+
+def test_without_user_access_a_request_is_403_and_says_what_is_missing(connected):
+    connected.kas.write_config("observability:\n  logging:\n    level: info\n")
+    status = refused(connected, connected.bearer, 403)
+    assert "user_access" in status["message"] and "config.yaml" in status["message"], status
