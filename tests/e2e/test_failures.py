@@ -1,11 +1,15 @@
 """What the client sees when something is missing, broken or forbidden."""
 
+import base64
 import calendar
 import contextlib
 import json
 import re
 import sqlite3
+import subprocess
 import time
+
+import pytest
 
 import towline
 
@@ -167,3 +171,88 @@ def test_without_user_access_a_request_is_403_and_says_what_is_missing(connected
     connected.kas.write_config("observability:\n  logging:\n    level: info\n")
     status = refused(connected, connected.bearer, 403)
     assert "user_access" in status["message"] and "config.yaml" in status["message"], status
+
+
+AS_USER = "user_access:\n  access_as:\n    user: {}\n  projects:\n    - id: root/demo\n"
+
+
+def certificate_request():
+    made = subprocess.run(["openssl", "req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", "/dev/null",
+                           "-subj", "/CN=e2e"], check=True, capture_output=True).stdout
+    return json.dumps({
+        "apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest",
+        "metadata": {"generateName": "e2e-"},
+        "spec": {"request": base64.b64encode(made).decode(), "signerName": "example.com/e2e",
+                 "usages": ["client auth"]}}).encode()
+
+
+def test_access_as_user_is_the_user_of_the_cluster(connected, direct):
+    connected.kas.write_config(AS_USER)
+    code, _, body = connected.request("/api/v1/namespaces")
+    status = json.loads(body)
+    assert code == 403 and status["reason"] == "Forbidden", body
+    assert "gitlab:user:root" in status["message"] and not status["message"].startswith("kas: "), status
+    binding = f"e2e-gitlab-user-{time.monotonic_ns()}"
+    direct.run("create", "clusterrolebinding", binding, "--clusterrole=cluster-admin", "--group=gitlab:user")
+    try:
+        towline.wait_for(lambda: connected.request("/api/v1/namespaces")[0] == 200, "the role to count")
+        # The API server writes into a CertificateSigningRequest who made it.
+        code, _, body = connected.request("/apis/certificates.k8s.io/v1/certificatesigningrequests?dryRun=All", "POST",
+                                          certificate_request(), {"Content-Type": "application/json"})
+    finally:
+        direct.run("delete", "clusterrolebinding", binding)
+    assert code == 201, body
+    user = json.loads(body)["spec"]
+    project = connected.kas.api("GET", "/projects/" + towline.quote(towline.PROJECT), expect=200)[1]["id"]
+    assert user["username"] == "gitlab:user:root"
+    roles = {f"gitlab:project_role:{project}:{role}" for role in ("guest", "reporter", "developer", "maintainer")}
+    assert {"gitlab:user", *roles} <= set(user["groups"]), user
+    assert user["extra"]["agent.gitlab.com/id"] == [str(connected.agent_id)]
+    assert user["extra"]["agent.gitlab.com/username"] == ["root"]
+    assert user["extra"]["agent.gitlab.com/config_project_id"] == [str(project)]
+
+
+def test_access_as_user_refuses_a_second_impersonation(connected):
+    connected.kas.write_config(AS_USER)
+    for header in ("Impersonate-User", "Impersonate-Group", "Impersonate-Uid", "impersonate-extra-reason"):
+        status = status_of(connected.request("/api/v1/namespaces", headers={header: "system:admin"}), 400)
+        assert status["message"].startswith("kas: ") and "impersonat" in status["message"], status
+
+
+@pytest.fixture
+def upstream(tmp_path):
+    """Makes stand-ins for a cluster's API; they end with the test."""
+    made = []
+
+    def make(locations):
+        made.append(towline.Upstream(tmp_path, locations))
+        return made[-1]
+    yield make
+    for each in made:
+        each.stop()
+
+
+def test_the_cluster_never_sees_the_users_credentials(system, upstream):
+    echo = upstream('location / { return 200 "$http_authorization|$http_cookie|$http_gitlab_agent_id|'
+                    '$http_x_csrf_token|$http_x_kept|$args"; }')
+    system.start_agent(echo.kubeconfig())
+    code, _, body = system.request("/echo?a=b&gitlab-agent-id=1&gitlab-csrf-token=secret", headers={
+        "Cookie": "_gitlab_kas=secret; other=secret", "Gitlab-Agent-Id": "1", "X-Csrf-Token": "secret",
+        "X-Kept": "kept"})
+    assert (code, body) == (200, b"Bearer upstream||||kept|a=b")
+
+
+def test_revoking_the_agents_token_ends_its_connections(connected, cluster):
+    agent = connected.agents[0]
+    assert connected.request("/version")[0] == 200
+    path = f"/projects/{towline.quote(towline.PROJECT)}/cluster_agents/{connected.agent_id}/tokens"
+    connected.kas.api("DELETE", f"{path}/{connected.agent_token_id}", expect=204)
+    towline.wait_for(lambda: connected.request("/version")[0] == 503, "requests to be refused", 2)
+    towline.wait_for(lambda: not agent.ready(), "agentk to be unready", 2)
+    status = towline.http_status(f"http://127.0.0.1:{agent.metrics_port}/readiness")
+    assert status == 503 and agent.process.running()
+    assert "not connected" in status_of(connected.request("/version"), 503)["message"]
+    # A new token is all that it takes to be back.
+    connected.agent_token = connected.kas.agent_token(connected.agent_id)["token"]
+    connected.start_agent(cluster["KUBECONFIG"])
+    assert connected.request("/version")[0] == 200
