@@ -61,7 +61,7 @@ def test_the_level_of_logging_is_the_configurations(configured):
     towline.wait_for(lambda: len(applied(configured)) == 3, "the agent to apply the commit", 2)
     seen = debug_lines()
     reconnect(configured)
-    assert debug_lines() == seen, "without a level in the configuration the one of the start counts again"
+    assert debug_lines() == seen, "without a level in the configuration it is info again"
 
 
 def test_a_broken_file_keeps_the_last_good_configuration(configured):

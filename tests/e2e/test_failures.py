@@ -117,6 +117,14 @@ def test_requests_without_a_good_credential_are_401(connected):
     assert connected.request("/version")[0] == 200
 
 
+def let_expire(system, name, when):
+    path = system.kas.folder / "data/towline.db"
+    with contextlib.closing(sqlite3.connect(path, timeout=10)) as database, database:
+        changed = database.execute("UPDATE personal_access_tokens SET expires_at = ? WHERE name = ?",
+                                   [int(when * 1000), name])
+        assert changed.rowcount == 1
+
+
 def test_a_token_ends_with_its_expiry(connected):
     yesterday = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 86400))
     code, answer = connected.kas.api("POST", "/user/personal_access_tokens", {
@@ -124,13 +132,19 @@ def test_a_token_ends_with_its_expiry(connected):
     assert code == 400 and "expires_at" in json.dumps(answer), answer
     # No token can be made that has expired, so a day passes in the database.
     bearer = f"pat:{connected.agent_id}:" + connected.kas.personal_token(name="short", days=1)
-    with contextlib.closing(sqlite3.connect(connected.kas.folder / "data/towline.db", timeout=10)) as database, database:
-        changed = database.execute("UPDATE personal_access_tokens SET expires_at = ? WHERE name = 'short'",
-                                   [int(time.time() * 1000) - 1000])
-        assert changed.rowcount == 1
+    let_expire(connected, "short", time.time() - 1)
     status = refused(connected, bearer)
     assert "expired" in status["message"], status
     assert connected.request("/version")[0] == 200
+
+
+def test_a_token_in_use_ends_with_its_expiry(connected):
+    bearer = f"pat:{connected.agent_id}:" + connected.kas.personal_token(name="short", days=1)
+    end = time.time() + 1
+    let_expire(connected, "short", end)
+    assert connected.request("/version", token=bearer)[0] == 200
+    towline.wait_for(lambda: connected.request("/version", token=bearer)[0] == 401, "the token to end", 2)
+    assert time.time() >= end
 
 
 def test_a_revoked_token_is_refused_from_the_next_request_on(connected):
