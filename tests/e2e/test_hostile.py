@@ -350,15 +350,13 @@ def test_empty_data_frames_without_end_do_not_harm(system):
 
 
 def test_a_client_that_gives_no_window_costs_a_window(system, api):
-    with others_are_served(system):
-        client = Http2(system)
+    with others_are_served(system), contextlib.closing(Http2(system)) as client:
         client.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
         for _ in range(100):
             client.request("/endless")
         client.flush()
         heads = []
         client.events_until(lambda e: isinstance(e, h2.events.ResponseReceived) and (heads.append(1) or len(heads) == 100))
-        client.close()
     api.wait_idle()
 
 
@@ -448,8 +446,9 @@ def test_a_call_with_a_wrong_token_is_unauthenticated(system, path):
     client = Http2(system)
     descriptor = b"\0\0\0\0\x04\x0a\x02\x0a\0"
     stream = grpc_call(client, path, [descriptor if path == CONNECT else b"\0\0\0\0\0"], token="glagent-wrong")
-    client.h2.end_stream(stream)
-    client.flush()
+    if path != CONNECT:  # which ends its streams at once when they are given up
+        client.h2.end_stream(stream)
+        client.flush()
     assert grpc_status(client, stream) == UNAUTHENTICATED
     client.close()
 
