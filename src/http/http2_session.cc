@@ -13,6 +13,9 @@ constexpr int kReadsPerTurn = 8;
 // The largest frame that is sent, with its header (the default SETTINGS_MAX_FRAME_SIZE).
 constexpr std::size_t kFrameSize = 16384 + 9;
 
+// How long a peer may take to answer the PING that ends draining; then idle connections close all the same.
+constexpr std::chrono::seconds kDrainAnswer{5};
+
 std::string reset_message(std::uint32_t code) {
   return std::string("peer reset the stream: ") + nghttp2_http2_strerror(code);
 }
@@ -301,7 +304,7 @@ void Http2Session::drain() {
   // after the answer to this PING, names the last one.
   nghttp2_submit_shutdown_notice(session_);
   nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
-  deadline_.start(options_.keepalive_timeout);
+  deadline_.start(kDrainAnswer);
   schedule_flush();
 }
 
