@@ -3,7 +3,8 @@
 # sign NAME SUBJECT EXTENSIONS: a key and a certificate signed by the cluster's CA.
 sign() {
   local name=$1 subject=$2 extensions=$3
-  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$PKI/$name.key" -out "$PKI/$name.csr" -subj "$subject" 2>/dev/null
+  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "$subject" \
+    -keyout "$PKI/$name.key" -out "$PKI/$name.csr" 2>/dev/null
   openssl x509 -req -in "$PKI/$name.csr" -CA "$PKI/ca.crt" -CAkey "$PKI/ca.key" -CAcreateserial -days 3650 \
     -out "$PKI/$name.crt" -extfile <(printf '%s\n' "$extensions") 2>/dev/null
   rm "$PKI/$name.csr"
@@ -37,8 +38,8 @@ make_certificates() {
   [[ -s $STATE/admin.kubeconfig ]] && return 0
   say "making certificates"
   mkdir -p "$PKI"
-  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$PKI/ca.key" -out "$PKI/ca.crt" -days 3650 \
-    -subj /CN=devcluster-ca 2>/dev/null
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=devcluster-ca -days 3650 \
+    -keyout "$PKI/ca.key" -out "$PKI/ca.crt" 2>/dev/null
   openssl genrsa -out "$PKI/service-accounts.key" 2048 2>/dev/null
   openssl rsa -in "$PKI/service-accounts.key" -pubout -out "$PKI/service-accounts.pub" 2>/dev/null
   local names="subjectAltName=DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,\

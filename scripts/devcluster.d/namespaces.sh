@@ -39,7 +39,8 @@ start_namespaces() {
   alive "$RUN/node.pid" "$STATE" && return 0
   say "making the node's network and mounts"
   remove_traces
-  setsid unshare --mount --net --pid --ipc --fork --mount-proc "$PAUSE" "$STATE" </dev/null >"$LOGS/node.log" 2>&1 9>&- &
+  setsid unshare --mount --net --pid --ipc --fork --mount-proc "$PAUSE" "$STATE" \
+    </dev/null >"$LOGS/node.log" 2>&1 9>&- &
   local parent=$!
   wait_for 10 "the node's first process" first_process "$parent" || fail node "did not start"
   first_process "$parent" >"$RUN/node.pid"

@@ -11,7 +11,8 @@ service_answers() { in_node curl -skf --max-time 2 "https://$SERVICE_IP/readyz";
 
 node_up() { in_node curl -sf http://127.0.0.1:10248/healthz && node_ready; }
 
-# While the API server starts: the kubelet looks for a Docker for five seconds before it asks for anything.
+# While the API server starts: the kubelet looks for a Docker for five seconds before it asks for anything. Without a
+# word about AWS it would look for that, too.
 start_node() {
   choose_snapshotter
   write_node_files
@@ -20,7 +21,8 @@ start_node() {
   ready containerd 30 in_node ctr --address "$CONTAINERD_SOCKET" version
   import_images
   say "starting kubelet"
-  start_in_node kubelet env AWS_EC2_METADATA_DISABLED=true "$BIN/kubelet" --config="$STATE/kubelet.yaml" --kubeconfig="$STATE/kubelet.kubeconfig" \
+  start_in_node kubelet env AWS_EC2_METADATA_DISABLED=true "$BIN/kubelet" \
+    --config="$STATE/kubelet.yaml" --kubeconfig="$STATE/kubelet.kubeconfig" \
     --container-runtime=remote --container-runtime-endpoint="unix://$CONTAINERD_SOCKET" --node-ip="$NODE_IP" \
     --hostname-override=devnode --root-dir="$STATE/kubelet" --cert-dir="$STATE/kubelet-pki" \
     --register-node=true --network-plugin=cni
@@ -93,6 +95,9 @@ evictionHard: {memory.available: 100Mi}
 kubeAPIQPS: 100
 kubeAPIBurst: 200
 eventRecordQPS: 0
+# The first look is before containers can run, so that the second makes the node ready.
+nodeStatusUpdateFrequency: 1s
+nodeStatusReportFrequency: 1m
 volumePluginDir: $STATE/kubelet/volume-plugins
 # It has a fixed folder outside of the state folder.
 featureGates: {DevicePlugins: false}

@@ -22,11 +22,16 @@ ensure_packages() {
   say "installing ${#missing[@]} packages: ${missing[*]}"
   local log
   log=$(mktemp)
-  if ! { apt-get update -qq && policy_free_install "${missing[@]}"; } >"$log" 2>&1; then
+  if ! { update_packages_once && policy_free_install "${missing[@]}"; } >"$log" 2>&1; then
     tail -n 20 "$log" >&2
     die "apt-get failed; its whole output is in $log"
   fi
   rm -f "$log"
+}
+
+update_packages_once() {
+  [[ -n ${TOWLINE_APT_UPDATED:-} ]] || apt-get update -qq || return 1
+  export TOWLINE_APT_UPDATED=1  # for the scripts that this one runs, too
 }
 
 # Services that packages bring (nginx, etcd, containerd) must not start by themselves: the scripts start what they need.
