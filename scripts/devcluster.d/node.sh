@@ -115,14 +115,15 @@ conntrack: {maxPerCore: 0}
 TEXT
 }
 
-# image NAME FOLDER ENTRYPOINT: a docker-archive with one layer, made with tar and jq alone.
+# image NAME FOLDER PROGRAM: a docker-archive with one layer, made with tar and jq alone. The program is no entry
+# point, so that what comes after kubectl run's -- stands in its place.
 image() {
-  local name=$1 root=$2 entrypoint=$3 work layer config
+  local name=$1 root=$2 program=$3 work layer config
   work=$(mktemp -d)
   tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 -C "$root" -cf "$work/layer.tar" .
   layer=$(sha256sum "$work/layer.tar" | cut -d' ' -f1)
-  jq -nc --arg layer "sha256:$layer" --arg entry "$entrypoint" \
-    '{architecture: "amd64", os: "linux", config: {Entrypoint: [$entry], Env: ["PATH=/bin"]},
+  jq -nc --arg layer "sha256:$layer" --arg program "$program" \
+    '{architecture: "amd64", os: "linux", config: {Cmd: [$program], Env: ["PATH=/bin"]},
       rootfs: {type: "layers", diff_ids: [$layer]}}' >"$work/config.json"
   config=$(sha256sum "$work/config.json" | cut -d' ' -f1)
   mv "$work/config.json" "$work/$config.json"

@@ -68,6 +68,8 @@ class ServerCall {
   virtual std::string_view peer() const = 0;
   /// Lets the connection that carries the call carry this many at once; see http::ServerExchange.
   virtual void set_stream_limit(std::uint32_t streams) { (void)streams; }
+  /// Closes the connection that carries the call; see http::ServerExchange.
+  virtual void close_connection() {}
   /// Expires with the connection that carries the call; see http::ServerExchange.
   virtual std::weak_ptr<const void> liveness() const { return {}; }
 

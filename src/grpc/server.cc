@@ -78,6 +78,7 @@ class HttpServerCall final : public ServerCall, public http::ExchangeHandler {
   io::Loop& loop() override { return exchange_->loop(); }
   std::string_view peer() const override { return exchange_->peer(); }
   void set_stream_limit(std::uint32_t streams) override { exchange_->set_stream_limit(streams); }
+  void close_connection() override { exchange_->close_connection(); }
   std::weak_ptr<const void> liveness() const override { return exchange_->liveness(); }
 
   void on_body(std::span<const std::byte> data) override {

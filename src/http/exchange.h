@@ -88,6 +88,10 @@ class ServerExchange : public Exchange {
   /// have proved who they are. Nothing on HTTP/1.1.
   virtual void set_stream_limit(std::uint32_t streams) { (void)streams; }
 
+  /// Closes the connection and fails its exchanges, soon but not from inside this call: its peer has lost its right to
+  /// it. What was written before leaves. Nothing on HTTP/1.1.
+  virtual void close_connection() {}
+
   /// Expires when the connection is lost or closed, before its exchanges are told; may be looked at from any thread.
   virtual std::weak_ptr<const void> liveness() const { return {}; }
 };

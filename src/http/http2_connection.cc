@@ -32,6 +32,9 @@ class Http2ServerExchange final : public Http2Exchange<ServerExchange> {
   void set_stream_limit(std::uint32_t streams) override {
     if (handle_.stream() != nullptr) handle_.stream()->session->set_stream_limit(streams);
   }
+  void close_connection() override {
+    if (handle_.stream() != nullptr) handle_.stream()->session->close_soon();
+  }
   std::weak_ptr<const void> liveness() const override {
     const Http2Stream* stream = handle_.stream();
     return stream == nullptr ? std::weak_ptr<const void>{} : stream->session->liveness();

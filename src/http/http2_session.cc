@@ -386,6 +386,17 @@ void Http2Session::set_stream_limit(std::uint32_t streams) {
   schedule_flush();
 }
 
+void Http2Session::close_soon() {
+  if (closed_) return;
+  loop_.defer([weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self || self->closed_) return;
+    nghttp2_session_terminate_session(self->session_, NGHTTP2_NO_ERROR);
+    self->flush();
+    self->finish(Status(Code::kUnavailable, "connection to " + self->peer_ + " was closed by this server"));
+  });
+}
+
 void Http2Session::resume(Http2Stream& stream) {
   if (closed_) return;
   if (stream.waits_for_data) {

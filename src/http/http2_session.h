@@ -54,6 +54,8 @@ class Http2Session final : public io::StreamHandler, public std::enable_shared_f
   void abandon();
 
   void set_stream_limit(std::uint32_t streams);
+  /// Sends what was written and GOAWAY, then closes; in a later turn.
+  void close_soon();
 
   // For Http2Handle.
   void respond(Http2Stream& stream, const ResponseHead& head, bool end);

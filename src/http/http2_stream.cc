@@ -51,8 +51,9 @@ void Http2Handle::write(std::span<const std::byte> data) {
     data = std::exchange(stream.view, {});
   }
   if (data.empty()) return;
-  if (stream.out_at == stream.out.size()) {
-    stream.out.clear();
+  // A stream that is always a little behind never gets empty: what has left is dropped once it is the larger part.
+  if (stream.out_at > stream.out.size() / 2) {
+    stream.out.erase(0, stream.out_at);
     stream.out_at = 0;
   }
   stream.out.append(reinterpret_cast<const char*>(data.data()), data.size());

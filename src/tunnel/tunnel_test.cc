@@ -354,9 +354,10 @@ TEST_F(TunnelTest, RevokingATokenEndsItsTunnelsAndCalls) {
   settle();
   EXPECT_FALSE(caller->status.has_value());
   router->disconnect(7, 70);
-  loop.poll();
+  settle();
   ASSERT_TRUE(caller->status.has_value());
   EXPECT_EQ(caller->status->code(), Code::kUnavailable);
+  EXPECT_FALSE(router->connected(7));  // the connection is gone, not only what ran on it
 }
 
 TEST_F(TunnelTest, ACallerThatDoesNotReadStopsTheAgent) {

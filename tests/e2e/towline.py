@@ -326,7 +326,7 @@ class Upstream:
                        check=True, capture_output=True)
         h2 = " http2" if http2 else ""
         (self.folder / "nginx.conf").write_text(f"""
-worker_processes 1; daemon off; pid {self.folder}/pid; error_log {self.folder}/error.log;
+user root; worker_processes 1; daemon off; pid {self.folder}/pid; error_log {self.folder}/error.log;
 events {{ worker_connections 16384; }}
 worker_rlimit_nofile 65536;
 http {{

@@ -183,6 +183,10 @@ Result<Base> find_base(const Repository::Impl& impl, const CommitRequest& reques
   if (!base.tip && request.start_branch.empty()) {
     // An empty repository has no branch yet that the commit could begin at.
     if (!has_branches(impl.handle.get())) return base;
+    // Somebody may have made the first commit since we looked.
+    base.tip = target_of(impl.handle.get(), "refs/heads/" + request.branch);
+  }
+  if (!base.tip && request.start_branch.empty()) {
     return refuse("branch \"" + request.branch + "\" does not exist: name its start_branch");
   }
   auto parent = impl.find_commit(base.tip ? to_text(*base.tip) : request.start_branch);

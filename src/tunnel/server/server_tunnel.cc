@@ -100,6 +100,7 @@ void ServerTunnel::cancel() {
 
 void ServerTunnel::terminate(const Status& why) {
   answer_caller(Status(Code::kUnavailable, why.message()), {});
+  if (call_ && why.code() == Code::kUnauthenticated) call_->close_connection();
   close(why);
 }
 

@@ -55,6 +55,7 @@ class ConfigurationCall final : public grpc::ServerCallHandler,
     loop_.post([weak = weak_from_this(), agent_id, token_id] {
       const auto self = weak.lock();
       if (!self || !self->known_ || self->agent_.agent.id != agent_id || self->agent_.token_id != token_id) return;
+      if (self->call_) self->call_->close_connection();
       self->finish(Status(Code::kUnauthenticated, "the agent's token was revoked"));
     });
   }

@@ -1,0 +1,534 @@
+"""Peers that mean harm: each meets a limit, memory stays flat, and everybody else is served meanwhile."""
+
+import base64
+import contextlib
+import os
+import random
+import socket
+import ssl
+import struct
+import threading
+import time
+
+import h2.config
+import h2.connection
+import h2.errors
+import h2.events
+import h2.exceptions
+import h2.settings
+import pytest
+
+import towline
+import upstream
+
+PREFIX = "/-/kubernetes-agent/k8s-proxy"
+MIB = 1 << 20
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+SETTINGS, PING, GOAWAY, HEADERS, RST, WINDOW_UPDATE, CONTINUATION, DATA = 4, 6, 7, 1, 3, 8, 9, 0
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory):
+    made = upstream.Api(tmp_path_factory.mktemp("api"))
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory, api):
+    made = towline.System(tmp_path_factory.mktemp("besieged"))
+    made.start_agent(api.kubeconfig())
+    yield made
+    made.stop()
+
+
+@contextlib.contextmanager
+def others_are_served(system, growth=16 * MIB):
+    """Meanwhile ordinary requests on new connections pass, each in time; kas hardly grows, and does not end."""
+    assert system.request("/echo")[0] == 200
+    process = system.kas.process
+    process.reset_peak()
+    before, stop, seen = process.memory(), threading.Event(), []
+
+    def ask():
+        while not stop.wait(0.05):
+            start = time.monotonic()
+            try:
+                status = system.request("/echo", timeout=10)[0]
+            except OSError as error:
+                status = error
+            seen.append((time.monotonic() - start, status))
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        asker.join(30)
+    assert process.running(), process.log()[-3000:]
+    assert system.request("/echo")[0] == 200
+    wrong = [each for each in seen if each[1] != 200 or each[0] > 5]
+    assert not wrong, wrong[:5]
+    grown = process.memory("VmHWM") - before
+    print(f"kas grew by {grown / MIB:.1f} MiB; {len(seen)} others, slowest {max(seen, default=(0,))[0]:.2f} s")
+    if "asan" not in str(towline.BIN):
+        assert grown < growth
+
+
+def cleartext(system):
+    sock = socket.create_connection(("127.0.0.1", system.kas.port), 30)
+    sock.settimeout(30)
+    return sock
+
+
+def read_all(sock, seconds=30):
+    """All until the peer closes; fails when it does not."""
+    sock.settimeout(seconds)
+    data = b""
+    try:
+        while piece := sock.recv(65536):
+            data += piece
+    except (ConnectionError, ssl.SSLError):
+        pass
+    return data
+
+
+def send_until_closed(sock, data, times=1):
+    """Sends as long as the peer takes it; returns how often it did."""
+    for i in range(times):
+        try:
+            sock.sendall(data)
+        except OSError:
+            return i
+    return times
+
+
+def frame(kind, flags=0, stream=0, payload=b""):
+    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+
+
+def frames_in(data):
+    """(type, flags, stream, payload) of each whole frame."""
+    while len(data) >= 9:
+        size = int.from_bytes(data[:3], "big")
+        yield data[3], data[4], int.from_bytes(data[5:9], "big"), data[9:9 + size]
+        data = data[9 + size:]
+
+
+def goaway_code(data):
+    for kind, _, _, payload in frames_in(data):
+        if kind == GOAWAY:
+            return int.from_bytes(payload[4:8], "big")
+    return None
+
+
+class Http2:
+    """An h2 connection of its own over TLS."""
+
+    def __init__(self, system):
+        self.system = system
+        self.sock = system.kas.connect(["h2"])
+        self.sock.settimeout(30)
+        self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True))
+        self.h2.initiate_connection()
+        self.flush()
+
+    def flush(self):
+        self.sock.sendall(self.h2.data_to_send())
+
+    def request(self, path="/echo", end=True, extra=()):
+        stream = self.h2.get_next_available_stream_id()
+        self.h2.send_headers(stream, [(":method", "GET" if end else "POST"), (":path", PREFIX + path),
+                                      (":scheme", "https"), (":authority", "localhost"),
+                                      ("authorization", "Bearer " + self.system.bearer), *extra], end_stream=end)
+        return stream
+
+    def events_until(self, wanted, seconds=30):
+        """Events up to one for which wanted(event) is true, or the end of the connection."""
+        seen, end = [], time.monotonic() + seconds
+        while True:
+            assert time.monotonic() < end, seen[-5:]
+            try:
+                data = self.sock.recv(65536)
+            except (ConnectionError, ssl.SSLError):
+                data = b""
+            if not data:
+                return seen
+            for event in self.h2.receive_data(data):
+                seen.append(event)
+                if wanted(event):
+                    return seen
+
+    def close(self):
+        self.sock.close()
+
+
+# Bytes that are no protocol.
+
+@pytest.mark.parametrize("tls", [False, True], ids=["cleartext", "tls"])
+def test_garbage_is_answered_by_an_end(system, tls):
+    choice = random.Random(7)
+    with others_are_served(system):
+        for i in range(200):
+            sock = system.kas.connect() if tls else cleartext(system)
+            garbage = choice.randbytes(choice.randrange(1, 20_000))
+            if not tls and i % 2:
+                garbage = b"\x16\x03\x01" + garbage  # as if it were TLS
+            send_until_closed(sock, garbage)
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_WR)
+            read_all(sock)
+            sock.close()
+
+
+@pytest.mark.parametrize("request_bytes, statuses", [
+    (b"GET / HTTP/1.1\r\n\r\n", (400,)),                                                      # no Host
+    (b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n", (400,)),
+    (b"GET / HTTP/9.9\r\nHost: a\r\n\r\n", (400, 505)),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", (400,)),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n", (400,)),
+    (b"GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n", (400,)),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n", (400,)),
+    (b"POST /api/v4/projects HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", (400,)),
+    (b"POST /api/v4/projects HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", (400,)),
+    (b"POST /api/v4/projects HTTP/1.1\r\nHost: a\r\nContent-Length: -3\r\n\r\n", (400,)),
+    (b"POST /api/v4/projects HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n", (400, 413)),
+    (b"POST /api/v4/projects HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", (400, 501)),
+    (b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", (400, 414, 431)),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 100_000 + b"\r\n\r\n", (431,)),
+    (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"".join(b"X-%d: y\r\n" % i for i in range(400)) + b"\r\n", (431,)),
+])
+def test_a_malformed_or_oversized_head_is_refused_and_the_connection_ends(system, request_bytes, statuses):
+    sock = cleartext(system)
+    send_until_closed(sock, request_bytes)
+    answer = read_all(sock)
+    sock.close()
+    assert answer.startswith(b"HTTP/1.1 ") and int(answer[9:12]) in statuses, answer[:200]
+
+
+def test_what_follows_a_malformed_body_is_no_request(system):
+    """Request smuggling: the second request must not be seen."""
+    sock = cleartext(system)
+    send_until_closed(sock, b"POST /api/v4/projects HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                            b"zz\r\nGET /api/v4/version HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert read_all(sock).count(b"HTTP/1.1 ") <= 1
+    sock.close()
+
+
+def test_headers_without_end_take_no_memory(system):
+    with others_are_served(system):
+        for _ in range(20):
+            sock = cleartext(system)
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n")
+            taken = send_until_closed(sock, b"X-Long: " + b"y" * 60_000 + b"\r\n", 200)
+            assert taken < 200
+            sock.close()
+
+
+# HTTP/2 at its limits.
+
+def test_headers_beyond_the_limit_end_the_stream_or_the_connection(system):
+    client = Http2(system)
+    extra = [(f"x-{i}", os.urandom(3000).hex()) for i in range(40)]  # 240 KB that HPACK cannot shrink
+    try:
+        stream = client.request(extra=extra)
+        client.flush()
+    except OSError:
+        return
+    seen = client.events_until(lambda e: isinstance(e, (h2.events.ResponseReceived, h2.events.StreamReset,
+                                                        h2.events.ConnectionTerminated)))
+    answer = [e for e in seen if isinstance(e, h2.events.ResponseReceived)]
+    assert not answer or dict(answer[0].headers)[b":status"] == b"431"
+    assert stream
+    client.close()
+
+
+def test_continuation_frames_without_end_are_cut_off(system):
+    with others_are_served(system):
+        sock = system.kas.connect(["h2"])
+        sock.sendall(PREFACE + frame(SETTINGS) + frame(HEADERS, 0, 1, b"\x00\x01a\x01b"))
+        piece = b"".join(b"\x00\x08%08x\x7f\x81\x7f" % i + b"v" * 256 for i in range(50))
+        taken = send_until_closed(sock, frame(CONTINUATION, 0, 1, piece), 5000)
+        assert taken < 5000
+        sock.close()
+
+
+@pytest.mark.parametrize("bytes_after_preface, code", [
+    (frame(DATA, 0, 1, b"x"), h2.errors.ErrorCodes.PROTOCOL_ERROR),                      # no such stream
+    (frame(HEADERS, 4, 2, b"\x82"), h2.errors.ErrorCodes.PROTOCOL_ERROR),                # the server's number
+    (frame(HEADERS, 4, 1, b"\xff\xff\xff\xff\xff\xff"), h2.errors.ErrorCodes.COMPRESSION_ERROR),
+    (b"\xff\xff\xff" + bytes([DATA, 0]) + b"\0\0\0\1", h2.errors.ErrorCodes.FRAME_SIZE_ERROR),   # 16 MiB
+    (frame(SETTINGS, 0, 0, b"\0" * 5), h2.errors.ErrorCodes.FRAME_SIZE_ERROR),
+    (frame(PING, 0, 0, b"short"), h2.errors.ErrorCodes.FRAME_SIZE_ERROR),
+    (frame(WINDOW_UPDATE, 0, 0, b"\x7f\xff\xff\xff"), h2.errors.ErrorCodes.FLOW_CONTROL_ERROR),
+])
+def test_a_broken_rule_of_http2_ends_the_connection_by_name(system, bytes_after_preface, code):
+    sock = system.kas.connect(["h2"])
+    send_until_closed(sock, PREFACE + frame(SETTINGS) + bytes_after_preface)
+    got = goaway_code(read_all(sock))
+    sock.close()
+    assert got in (code, h2.errors.ErrorCodes.PROTOCOL_ERROR), got
+
+
+def test_more_streams_than_allowed_are_refused_and_the_others_run(system, api):
+    api.released.clear()
+    with others_are_served(system):
+        client = Http2(system)
+        client.events_until(lambda e: isinstance(e, h2.events.RemoteSettingsChanged))
+        allowed = client.h2.remote_settings.max_concurrent_streams
+        assert allowed <= 1000
+        # The library would keep the limit; this peer does not.
+        client.h2.remote_settings[h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS] = 1 << 20
+        client.h2.remote_settings.acknowledge()
+        for _ in range(allowed + 100):
+            client.request("/hang")
+        client.flush()
+        refused = []
+        client.events_until(lambda e: isinstance(e, h2.events.ConnectionTerminated) or (
+            isinstance(e, h2.events.StreamReset) and (refused.append(e.error_code) or len(refused) == 100)))
+        assert refused == [h2.errors.ErrorCodes.REFUSED_STREAM] * 100
+        client.close()
+    api.release()
+    api.wait_idle()
+
+
+def test_rapid_reset_ends_the_connection(system):
+    with others_are_served(system):
+        for _ in range(3):
+            client = Http2(system)
+            opened = 0
+            with contextlib.suppress(OSError):
+                while opened < 50_000:
+                    for _ in range(50):
+                        client.h2.reset_stream(client.request(), h2.errors.ErrorCodes.CANCEL)
+                    client.flush()
+                    opened += 50
+            assert opened < 50_000
+            client.close()
+
+
+@pytest.mark.parametrize("flood", [frame(PING, 0, 0, b"12345678"), frame(SETTINGS), frame(SETTINGS, 0, 0, b"\0\3\0\0\0\1"),
+                                   frame(7 + 3, 0, 0, b"x"), frame(2, 0, 5, b"\0\0\0\0\x10")],
+                         ids=["ping", "settings", "settings-changes", "unknown-frames", "priority"])
+def test_a_flood_of_frames_that_is_never_read_takes_no_memory(system, flood):
+    with others_are_served(system):
+        sock = system.kas.connect(["h2"])
+        sock.settimeout(5)
+        sock.sendall(PREFACE + frame(SETTINGS))
+        # Bounded, in case the peer goes on reading, which it may where no answer is due.
+        send_until_closed(sock, flood * 1000, 1000)
+        sock.close()
+
+
+def test_empty_data_frames_without_end_do_not_harm(system):
+    with others_are_served(system):
+        client = Http2(system)
+        stream = client.request("/echo", end=False)
+        client.flush()
+        send_until_closed(client.sock, frame(DATA, 0, stream) * 1000, 300)
+        client.close()
+
+
+def test_a_client_that_gives_no_window_costs_a_window(system, api):
+    with others_are_served(system):
+        client = Http2(system)
+        client.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+        for _ in range(100):
+            client.request("/endless")
+        client.flush()
+        heads = []
+        client.events_until(lambda e: isinstance(e, h2.events.ResponseReceived) and (heads.append(1) or len(heads) == 100))
+        client.close()
+    api.wait_idle()
+
+
+# Those who take their time.
+
+def test_slow_loris_connections_are_closed_and_hold_up_nobody(system):
+    with others_are_served(system):
+        silent = [cleartext(system) for _ in range(100)]
+        in_handshake = [cleartext(system) for _ in range(100)]
+        trickling = [cleartext(system) for _ in range(100)]
+        half_closed = [cleartext(system) for _ in range(100)]
+        for sock in in_handshake:
+            sock.sendall(b"\x16\x03\x01\x02\x00")
+        for sock in trickling:
+            sock.sendall(b"GET / HTTP/1.1\r\n")
+        for sock in half_closed:
+            sock.shutdown(socket.SHUT_WR)
+        for sock in half_closed:
+            assert read_all(sock, 5) == b""
+        # A byte now and then must not buy time: the whole head has one deadline.
+        start, alive = time.monotonic(), set(range(100))
+        while alive and time.monotonic() - start < 30:
+            for i in list(alive):
+                try:
+                    trickling[i].sendall(b"X")
+                    trickling[i].settimeout(0.001)
+                    if trickling[i].recv(1000) == b"":
+                        alive.discard(i)
+                except TimeoutError:
+                    pass
+                except OSError:
+                    alive.discard(i)
+        assert not alive, f"{len(alive)} connections are still open after 30 s"
+        for sock in [*silent, *in_handshake]:
+            read_all(sock, 30)
+        for sock in [*silent, *in_handshake, *trickling, *half_closed]:
+            sock.close()
+
+
+def test_a_half_closed_client_still_gets_its_answer(system):
+    sock = cleartext(system)
+    sock.sendall(f"GET {PREFIX}/chunks?n=3&each=0.05 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+                 f"Authorization: Bearer {system.bearer}\r\n\r\n".encode())
+    sock.shutdown(socket.SHUT_WR)
+    answer = read_all(sock)
+    # To end is allowed too, to hang is not; but an answer that was begun is whole.
+    assert answer == b"" or answer.endswith(b"0\r\n\r\n")
+
+
+# The agents' door.
+
+def grpc_call(client, path, messages, token=None, extra=()):
+    """Opens a gRPC call with raw bytes as messages; returns the stream's number."""
+    stream = client.h2.get_next_available_stream_id()
+    client.h2.send_headers(stream, [
+        (":method", "POST"), (":path", path), (":scheme", "https"), (":authority", "localhost"), ("te", "trailers"),
+        ("content-type", "application/grpc"), ("authorization", f"Bearer {token or client.system.agent_token}"), *extra])
+    for message in messages:
+        client.h2.send_data(stream, message)
+    client.flush()
+    return stream
+
+
+def grpc_status(client, stream):
+    """The status of a call that ends: from trailers, or None where the stream was reset."""
+    ending = (h2.events.TrailersReceived, h2.events.StreamReset, h2.events.StreamEnded, h2.events.ConnectionTerminated)
+    seen = client.events_until(lambda e: isinstance(e, ending) and getattr(e, "stream_id", stream) == stream)
+    for event in seen:
+        if isinstance(event, (h2.events.TrailersReceived, h2.events.ResponseReceived)) and event.stream_id == stream:
+            status = dict(event.headers).get(b"grpc-status")
+            if status is not None:
+                return int(status)
+    return None
+
+
+CONNECT = "/gitlab.agent.reverse_tunnel.rpc.ReverseTunnel/Connect"
+REGISTER = "/gitlab.agent.agent_registrar.rpc.AgentRegistrar/Register"
+CONFIGURATION = "/gitlab.agent.agent_configuration.rpc.AgentConfiguration/GetConfiguration"
+INVALID, UNKNOWN_METHOD, TOO_MUCH, UNAUTHENTICATED = 3, 12, 8, 16
+
+
+@pytest.mark.parametrize("path", [CONNECT, REGISTER, CONFIGURATION])
+def test_a_call_with_a_wrong_token_is_unauthenticated(system, path):
+    client = Http2(system)
+    stream = grpc_call(client, path, [b"\0\0\0\0\0"], token="glagent-wrong")
+    client.h2.end_stream(stream)
+    client.flush()
+    assert grpc_status(client, stream) == UNAUTHENTICATED
+    client.close()
+
+
+@pytest.mark.parametrize("message, statuses", [
+    (b"\0\xff\xff\xff\xff", (TOO_MUCH,)),                        # 4 GiB
+    (b"\0\x00\xb0\x00\x00", (TOO_MUCH,)),                        # 11 MiB
+    (b"\x01\0\0\0\x04gzip", (INVALID, 13, 12)),                  # compressed, without saying how
+    (b"\x07\0\0\0\0", (INVALID, 13, 12)),
+    (b"\0\0\0\0\x02\xff\xff", (INVALID, 13)),                    # no protobuf
+    (b"\0\0\0\0\0", (INVALID,)),                                 # no descriptor
+    (b"\0\0\0\0\x02\x1a\x00", (INVALID,)),                       # data before the descriptor
+])
+def test_a_malformed_connect_stream_is_refused_by_status(system, message, statuses):
+    client = Http2(system)
+    stream = grpc_call(client, CONNECT, [message])
+    assert grpc_status(client, stream) in statuses
+    client.close()
+
+
+def test_a_gzip_bomb_is_refused(system):
+    import gzip
+    bomb = gzip.compress(b"\0" * (200 * MIB), 9)
+    with others_are_served(system, 24 * MIB):
+        client = Http2(system)
+        stream = grpc_call(client, REGISTER, [], extra=[("grpc-encoding", "gzip")])
+        data = b"\x01" + struct.pack(">I", len(bomb)) + bomb
+        with contextlib.suppress(h2.exceptions.ProtocolError, OSError):
+            while data:
+                room = min(client.h2.local_flow_control_window(stream), client.h2.max_outbound_frame_size, len(data))
+                if room == 0:
+                    client.events_until(lambda e: True)
+                    continue
+                client.h2.send_data(stream, data[:room])
+                data = data[room:]
+                client.flush()
+            client.h2.end_stream(stream)
+            client.flush()
+        assert grpc_status(client, stream) in (TOO_MUCH, 13, None)
+        client.close()
+
+
+def test_unknown_methods_and_services_are_unimplemented(system):
+    client = Http2(system)
+    for path in ("/no.such.Service/Method", CONNECT + "2", "/gitlab.agent.reverse_tunnel.rpc.ReverseTunnel/"):
+        stream = grpc_call(client, path, [b"\0\0\0\0\0"])
+        client.h2.end_stream(stream)
+        client.flush()
+        assert grpc_status(client, stream) == UNKNOWN_METHOD
+    client.close()
+
+
+def websocket(system):
+    sock = cleartext(system)
+    key = base64.b64encode(os.urandom(16)).decode()
+    sock.sendall((f"GET /-/kubernetes-agent/ HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                  f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Protocol: ws-tunnel\r\n\r\n"
+                  ).encode())
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        piece = sock.recv(1)
+        assert piece, head
+        head += piece
+    assert head.startswith(b"HTTP/1.1 101"), head
+    return sock
+
+
+@pytest.mark.parametrize("bytes_sent", [
+    b"\x82\xff" + b"\x7f" + b"\xff" * 7 + b"mask",                 # a message of 2^63 bytes
+    b"\x82\xff" + struct.pack(">Q", 11 * MIB) + b"mask",           # 11 MiB: over the limit of 10
+    b"\x82\x05hello",                                              # not masked
+    b"\x81\x85\0\0\0\0hello",                                      # text
+    b"\x83\x80\0\0\0\0",                                           # an opcode of the future
+    b"\xf2\x80\0\0\0\0",                                           # reserved bits
+    b"\x09\x80\0\0\0\0",                                           # a control frame in parts
+    b"\x89\xfe\x01\x00\0\0\0\0" + b"p" * 256,                      # a ping of 256 bytes
+    b"\x80\x80\0\0\0\0",                                           # a continuation of nothing
+    b"\x82\x85\0\0\0\0hello" * 10,                                 # well formed, but no HTTP/2 inside
+], ids=["2^63", "11MiB", "unmasked", "text", "opcode", "reserved", "fragmented-control", "long-ping", "continuation", "no-h2"])
+def test_a_broken_rule_of_websocket_ends_the_connection(system, bytes_sent):
+    sock = websocket(system)
+    send_until_closed(sock, bytes_sent)
+    read_all(sock, 20)
+    sock.close()
+    assert system.request("/echo")[0] == 200
+
+
+def test_a_flood_of_websocket_pings_that_are_never_read_takes_no_memory(system):
+    with others_are_served(system):
+        sock = websocket(system)
+        sock.settimeout(5)
+        send_until_closed(sock, b"\x89\xfd\0\0\0\0" + b"p" * 125, 1)
+        send_until_closed(sock, (b"\x89\xfd\0\0\0\0" + b"p" * 125) * 100, 2000)
+        sock.close()
+
+
+def test_thousands_of_connections_come_and_go(system):
+    with others_are_served(system):
+        for _ in range(5):
+            socks = [cleartext(system) for _ in range(400)]
+            for sock in socks[::2]:
+                sock.sendall(b"GET /api/v4/version HTTP/1.1\r\nHost: a\r\n\r\n")
+            for sock in socks:
+                sock.close()
+    towline.wait_for(lambda: system.kas.metrics()["kas_connections"] <= 3, "the connections to be gone", 30)
