@@ -57,6 +57,8 @@ struct Access {
   Agent agent;
   std::int64_t user_id = 0;
   std::string username;
+  /// When the credential ends, if it does: an answer must not be remembered beyond that.
+  std::optional<std::chrono::system_clock::time_point> expires_at;
   /// Absent: requests run as the agent itself.
   std::optional<Impersonation> as;
 };

@@ -109,7 +109,11 @@ Result<Access> LocalBackend::find_access(std::int64_t agent_id, const Secret& to
   if (!configuration && configuration.error().code() == Code::kNotFound)
     return fail(no_such_access(agent_id));
   if (!configuration) return fail(configuration.error());
-  return core_.db.read([&](soci::session& sql) { return authorize_person(sql, *caller, *configuration); });
+  auto access = core_.db.read([&](soci::session& sql) { return authorize_person(sql, *caller, *configuration); });
+  if (access && caller->token.expires_at != 0) {
+    access->expires_at = std::chrono::system_clock::time_point(std::chrono::milliseconds(caller->token.expires_at));
+  }
+  return access;
 }
 
 }  // namespace towline::control

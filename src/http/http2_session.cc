@@ -13,6 +13,14 @@ constexpr int kReadsPerTurn = 8;
 // The largest frame that is sent, with its header (the default SETTINGS_MAX_FRAME_SIZE).
 constexpr std::size_t kFrameSize = 16384 + 9;
 
+// How long a peer may take to answer the PING that ends draining; then idle connections close all the same.
+constexpr std::chrono::seconds kDrainAnswer{5};
+
+// A stream begins with this window and gets Limits::stream_window once its reader has shown that it keeps up: many
+// readers that stall from the start must not exhaust the connection for the others.
+constexpr std::size_t kFirstWindow = 64 * 1024;
+constexpr std::size_t kGrowAfter = 256 * 1024;
+
 std::string reset_message(std::uint32_t code) {
   return std::string("peer reset the stream: ") + nghttp2_http2_strerror(code);
 }
@@ -73,7 +81,7 @@ void Http2Session::begin() {
   const Limits& limits = options_.limits;
   const std::array<nghttp2_settings_entry, 5> settings = {{
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, is_server() ? limits.streams : 0},
-      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(limits.stream_window)},
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(std::min(limits.stream_window, kFirstWindow))},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(limits.header_bytes)},
       {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
       {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
@@ -301,7 +309,7 @@ void Http2Session::drain() {
   // after the answer to this PING, names the last one.
   nghttp2_submit_shutdown_notice(session_);
   nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
-  deadline_.start(options_.keepalive_timeout);
+  deadline_.start(kDrainAnswer);
   schedule_flush();
 }
 
@@ -420,6 +428,12 @@ void Http2Session::consume(Http2Stream& stream, std::size_t bytes) {
   stream.unconsumed -= bytes;
   unconsumed_ -= bytes;
   nghttp2_session_consume_stream(session_, stream.id, bytes);
+  stream.consumed += bytes;
+  if (!stream.window_grown && stream.consumed >= kGrowAfter && options_.limits.stream_window > kFirstWindow) {
+    stream.window_grown = true;
+    nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, stream.id,
+                                          static_cast<std::int32_t>(options_.limits.stream_window));
+  }
   if (held_connection_ > 0 && unconsumed_ < options_.limits.connection_window) {
     nghttp2_session_consume_connection(session_, std::exchange(held_connection_, 0));
   }

@@ -36,6 +36,8 @@ struct Http2Stream {
 
   // Receiving.
   std::size_t unconsumed = 0;
+  std::size_t consumed = 0;    // in all, until the window has grown
+  bool window_grown = false;
   bool head_received = false;
   bool remote_ended = false;
   bool is_head_request = false;

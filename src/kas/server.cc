@@ -131,6 +131,8 @@ class ServerImpl final : public Server {
     tls_ = *tls;
     http::HostOptions options{.host = listen->host, .port = listen->port, .tls = tls_, .cleartext = flags_.cleartext};
     options.connection.max_age = std::chrono::seconds(flags_.max_connection_age_seconds);
+    // Room for a thousand readers that have stalled, on an agent's connection; beyond that they hold up each other.
+    options.connection.limits.connection_window = 64 * 1024 * 1024;
     options.max_connections = flags_.max_connections;
     auto started = http::Host::start(loops_, std::move(options), front_, log_);
     if (!started) return started.error().with_prefix("--listen");

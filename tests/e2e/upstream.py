@@ -22,6 +22,10 @@ class Counters:
         self.lost = 0       # requests whose client went away
 
 
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 1024  # a hundred connections at once must not wait for the system to try again
+
+
 class Api:
     """Paths:
       /echo            the request as JSON (method, path, headers, length of the body)
@@ -40,7 +44,7 @@ class Api:
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
                         "-keyout", folder / "key.pem", "-out", folder / "cert.pem", "-days", "30", "-subj", "/CN=api",
                         "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.server = Server(("127.0.0.1", 0), self._handler())
         self.server.daemon_threads = True
         self.port = self.server.server_port
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -29,7 +29,7 @@ inline constexpr std::uint32_t kBytes = 1;
 inline constexpr std::size_t kMaxPiece = 16 * 1024 - 64;
 
 /// A relay holds back credit while its far side has more than this unsent.
-inline constexpr std::size_t kRelayBuffer = 128 * 1024;
+inline constexpr std::size_t kRelayBuffer = 48 * 1024;
 
 /// The serialized trailer branch.
 inline constexpr std::string_view kTrailerMessage = {"\x1a\x00", 2};

@@ -37,6 +37,7 @@ void ServerTunnel::authenticated(Result<TunnelOwner> owner, std::uint32_t stream
   owner_ = *owner;
   authenticated_ = true;
   call_->set_stream_limit(stream_limit);
+  if (half_closed_) return close(Status());
   if (described_) offer();
 }
 
@@ -141,6 +142,8 @@ void ServerTunnel::take_answer(const rpc::ConnectRequest& request) {
 
 void ServerTunnel::on_half_close() {
   const auto self = shared_from_this();
+  half_closed_ = true;
+  if (!authenticated_) return;  // who it was is still to be said
   if (taken_) {
     Status status;
     if (error_) {

@@ -63,6 +63,7 @@ class ServerTunnel final : public grpc::ServerCallHandler, public std::enable_sh
   std::optional<std::set<std::string, std::less<>>> described_;
   bool authenticated_ = false;
   bool offered_ = false;
+  bool half_closed_ = false;
 
   std::shared_ptr<Link> link_;  // of the call under way
   bool taken_ = false;          // a call has begun; a stream carries one

@@ -1,5 +1,6 @@
 #include "modules/kubernetes_api/server/access_cache.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/encoding.h"
@@ -29,7 +30,11 @@ void AccessCache::put(std::int64_t agent_id, const Secret& token, std::uint64_t 
   const std::lock_guard lock(mutex_);
   // Dropping everything is rare and cheap: each entry costs one question to the control plane.
   if (entries_.size() >= max_entries_) entries_.clear();
-  entries_[std::move(wanted)] = {std::move(access), generation, clock_.now() + ttl_};
+  Clock::Duration life = ttl_;
+  if (access->access.expires_at) {
+    life = std::min(life, std::chrono::duration_cast<Clock::Duration>(*access->access.expires_at - clock_.wall()));
+  }
+  entries_[std::move(wanted)] = {std::move(access), generation, clock_.now() + life};
 }
 
 }  // namespace towline::kubernetes_api

@@ -20,7 +20,7 @@ struct CachedAccess {
   std::string extra;
 };
 
-/// Remembers who may use which agent, so that a request costs no SQL. Entries hold for `ttl` (tokens expire)
+/// Remembers who may use which agent, so that a request costs no SQL. Entries hold for `ttl` and no longer than their credential,
 /// and only while the control plane has not changed (Backend::access_generation). Only tokens' hashes are
 /// kept. Thread-safe.
 class AccessCache {
