@@ -1,6 +1,7 @@
 """Runs real kas and agentk processes for the end-to-end tests, and speaks their API."""
 
 import base64
+import contextlib
 import json
 import os
 import pathlib
@@ -310,9 +311,11 @@ class System:
             return error.code, error.headers, error.read()
 
     def stop(self):
-        for agent in self.agents:
-            agent.stop()
-        self.kas.stop()
+        """Stops all, also when one of them does not end as it should; that is raised then."""
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.kas.stop)
+            for agent in self.agents:
+                stack.callback(agent.stop)
 
 
 class Upstream:
