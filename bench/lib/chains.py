@@ -36,7 +36,7 @@ PROXY = """
 
 UPSTREAM = """
   server {{
-    listen 127.0.0.1:{port} ssl{h2};
+    listen 127.0.0.1:{port} ssl{h2}; http2_chunk_size 16k;
     location = /large {{ alias {large}; }}
     location / {{ default_type application/json; return 200 "{small}"; }}
   }}

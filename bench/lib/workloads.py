@@ -86,7 +86,7 @@ class Download:
         self.name, self.title, self.unit, self.cost_unit = "download", "GET 1 GiB", "MB/s", "MiB"
 
     def run(self, chain, folder):
-        arguments = ["curl", "-sS", "--ipv4", "--http1.1", "--fail", "--cacert", chain.ca_file, "-o", "/dev/null",
+        arguments = ["curl", "-sS", "--max-time", "900", "--ipv4", "--http1.1", "--fail", "--cacert", chain.ca_file, "-o", "/dev/null",
                      "-w", "%{size_download} %{time_total}", chain.url("/large")]
         if chain.bearer:
             header = private_file(pathlib.Path(folder) / f"{chain.name}.header", f"Authorization: Bearer {chain.bearer}\n")
