@@ -9,6 +9,8 @@
 namespace towline::http {
 namespace {
 
+constexpr std::uint64_t kNoResetLimit = std::uint64_t{1} << 40;
+
 Http2Session& self(void* user_data) { return *static_cast<Http2Session*>(user_data); }
 
 std::string_view view(const std::uint8_t* data, std::size_t size) {
@@ -88,8 +90,8 @@ void Http2Session::make_nghttp2() {
   nghttp2_option_set_no_closed_streams(option, 1);
   nghttp2_option_set_peer_max_concurrent_streams(option, 100);
   if (is_server()) {
-    nghttp2_option_set_stream_reset_rate_limit(option, options_.limits.reset_burst,
-                                               options_.limits.resets_per_second);
+    // Its own limit counts answered streams too; charge_reset() does not.
+    nghttp2_option_set_stream_reset_rate_limit(option, kNoResetLimit, kNoResetLimit);
     nghttp2_session_server_new2(&session_, callbacks, this, option);
   } else {
     nghttp2_session_client_new2(&session_, callbacks, this, option);
@@ -153,6 +155,9 @@ int Http2Session::on_frame_recv(nghttp2_session*, const nghttp2_frame* frame, vo
         if (Http2Stream* stream = s.find(frame->hd.stream_id)) s.remote_end(*stream, {});
       }
       break;
+    case NGHTTP2_RST_STREAM:
+      s.charge_reset(frame->hd.stream_id);
+      break;
     case NGHTTP2_PING:
       s.ping_received((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0);
       break;
@@ -177,6 +182,7 @@ int Http2Session::on_frame_recv(nghttp2_session*, const nghttp2_frame* frame, vo
 
 int Http2Session::on_frame_send(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
   Http2Session& s = self(user_data);
+  if (frame->hd.type == NGHTTP2_RST_STREAM) s.charge_reset(frame->hd.stream_id);
   if (frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) return 0;
   s.ping_strikes_ = 0;
   if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;

@@ -16,8 +16,8 @@ constexpr std::size_t kFrameSize = 16384 + 9;
 // How long a peer may take to answer the PING that ends draining; then idle connections close all the same.
 constexpr std::chrono::seconds kDrainAnswer{5};
 
-// A stream begins with this window and gets Limits::stream_window once its reader has shown that it keeps up: many
-// readers that stall from the start must not exhaust the connection for the others.
+// A stream begins with this window and gets Limits::stream_window once its reader has shown that it keeps up:
+// many readers that stall from the start must not exhaust the connection for the others.
 constexpr std::size_t kFirstWindow = 64 * 1024;
 constexpr std::size_t kGrowAfter = 256 * 1024;
 
@@ -67,7 +67,8 @@ Http2Session::Http2Session(io::Loop& loop, std::unique_ptr<io::Stream> stream, R
           }),
       keepalive_(loop, [this] { on_keepalive(); }),
       max_age_(loop, [this] { drain(); }),
-      last_read_(loop.now()) {
+      last_read_(loop.now()),
+      resets_left_(options_.limits.reset_burst) {
   make_nghttp2();
 }
 
@@ -81,7 +82,8 @@ void Http2Session::begin() {
   const Limits& limits = options_.limits;
   const std::array<nghttp2_settings_entry, 5> settings = {{
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, is_server() ? limits.streams : 0},
-      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<std::uint32_t>(std::min(limits.stream_window, kFirstWindow))},
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE,
+       static_cast<std::uint32_t>(std::min(limits.stream_window, kFirstWindow))},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(limits.header_bytes)},
       {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
       {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
@@ -342,6 +344,22 @@ void Http2Session::ping_received(bool ack) {
   fail(Status(Code::kResourceExhausted, "connection to " + peer_ + ": too many pings"));
 }
 
+void Http2Session::charge_reset(std::int32_t id) {
+  if (!is_server()) return;
+  const Http2Stream* stream = find(id);
+  if (stream == nullptr || stream->end_wanted || stream->reset_wanted) return;
+  const Limits& limits = options_.limits;
+  const Clock::TimePoint now = loop_.now();
+  const std::chrono::duration<double> passed = now - std::exchange(resets_counted_, now);
+  resets_left_ =
+      std::min<double>(limits.reset_burst, resets_left_ + passed.count() * limits.resets_per_second);
+  if (resets_left_ >= 1) {
+    resets_left_ -= 1;
+    return;
+  }
+  nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
 void Http2Session::update_timers() {
   if (closed_ || draining_ || !is_server()) return;
   const bool in_head = incoming_.stream_id != 0;
@@ -416,6 +434,7 @@ void Http2Session::resume(Http2Stream& stream) {
 
 void Http2Session::reset(Http2Stream& stream, std::uint32_t error_code) {
   if (closed_) return;
+  stream.reset_wanted = true;
   nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, error_code);
   schedule_flush();
 }

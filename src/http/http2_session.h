@@ -113,6 +113,8 @@ class Http2Session final : public io::StreamHandler, public std::enable_shared_f
   void remote_end(Http2Stream& stream, Headers trailers);
   void stream_closed(Http2Stream& stream, std::uint32_t error_code);
   void ping_received(bool ack);
+  /// Server: the client has reset this stream, or made nghttp2 reset it. See Limits::reset_burst.
+  void charge_reset(std::int32_t id);
 
   static int on_begin_headers(nghttp2_session*, const nghttp2_frame*, void*);
   static int on_header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t*, std::size_t,
@@ -169,6 +171,8 @@ class Http2Session final : public io::StreamHandler, public std::enable_shared_f
   bool ping_outstanding_ = false;
   Clock::TimePoint last_ping_received_{};
   int ping_strikes_ = 0;
+  double resets_left_ = 0;
+  Clock::TimePoint resets_counted_{};
 };
 
 }  // namespace towline::http

@@ -29,14 +29,15 @@ struct Http2Stream {
   std::size_t sent = 0;  // framed since the last on_sent
   bool in_sent_list = false;
   bool head_sent = false;
-  bool end_wanted = false;  // end() was called
-  bool end_framed = false;  // END_STREAM is on its way
+  bool end_wanted = false;    // end() was called
+  bool end_framed = false;    // END_STREAM is on its way
+  bool reset_wanted = false;  // reset() was called
   bool waits_for_data = false;
   bool swallow_body = false;  // the response may have no body (HEAD, 204, 304)
 
   // Receiving.
   std::size_t unconsumed = 0;
-  std::size_t consumed = 0;    // in all, until the window has grown
+  std::size_t consumed = 0;  // in all, until the window has grown
   bool window_grown = false;
   bool head_received = false;
   bool remote_ended = false;

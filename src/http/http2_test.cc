@@ -451,6 +451,45 @@ TEST_F(Http2Test, RapidResetIsCutOff) {
   EXPECT_LE(requests.size(), 60U);
 }
 
+TEST_F(Http2Test, ResettingWhatIsAnsweredDoesNotCount) {
+  ServerConnectionOptions options;
+  options.limits.reset_burst = 50;
+  options.limits.resets_per_second = 1;
+  start(options);
+  for (int i = 0; i < 200; ++i) {
+    Recorder answer;
+    auto exchange = client->open(post(), false, &answer);
+    ASSERT_NE(exchange, nullptr) << i;
+    settle();
+    requests.back()->exchange->respond({.status = 200}, true);
+    settle();
+    ASSERT_TRUE(answer.ended);
+    exchange.reset();
+    settle();
+  }
+  EXPECT_EQ(server->active(), 0U);
+  EXPECT_FALSE(server_closed);
+}
+
+TEST_F(Http2Test, MakingTheServerResetIsCutOff) {
+  ServerConnectionOptions options;
+  options.limits.reset_burst = 50;
+  options.limits.resets_per_second = 1;
+  start(options);
+  for (int i = 0; i < 200 && !server_closed; ++i) {
+    Recorder answer;
+    RequestHead head = post();
+    head.content_length = 1;
+    auto exchange = client->open(head, false, &answer);
+    if (exchange == nullptr) break;
+    exchange->write(bytes("more than one"));
+    exchange->end();
+    settle();
+  }
+  EXPECT_TRUE(server_closed);
+  EXPECT_LE(requests.size(), 60U);
+}
+
 TEST_F(Http2Test, TheOwnerMayDropItsConnectionInACallback) {
   start();
   on_arrival = [this](Incoming&) { server.reset(); };

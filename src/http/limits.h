@@ -18,10 +18,13 @@ struct Limits {
   /// Unconsumed body bytes of all exchanges of one HTTP/2 connection. While it is exceeded the connection's
   /// own window stays shut and all its exchanges wait.
   std::size_t connection_window = 16 * 1024 * 1024;
-  /// Exchanges at once on one HTTP/2 connection; told to the peer in SETTINGS. Over it: REFUSED_STREAM.
+  /// Exchanges at once on one HTTP/2 connection; told to the peer in SETTINGS. Over it: REFUSED_STREAM, or
+  /// once the peer has acknowledged the limit GOAWAY with PROTOCOL_ERROR.
   std::uint32_t streams = 256;
-  /// Streams a peer may reset in a row faster than they are answered, "rapid reset" (CVE-2023-44487). Over
-  /// it: GOAWAY with ENHANCE_YOUR_CALM.
+  /// Unanswered streams that a client may reset ("rapid reset", CVE-2023-44487) or make this server reset by
+  /// wrong frames ("MadeYouReset", CVE-2025-8671). Over it: GOAWAY with ENHANCE_YOUR_CALM. A stream that was
+  /// answered before its request ended does not count: gRPC clients reset those, and an agent whose callers
+  /// cancel has many.
   std::uint32_t reset_burst = 1000;
   std::uint32_t resets_per_second = 100;
   /// From accept, or from the end of the last request, to a complete head. Against slow-loris peers.
