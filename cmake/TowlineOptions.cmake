@@ -17,7 +17,8 @@ if(CCACHE_PROGRAM)
 endif()
 
 set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g${TOWLINE_DEBUG_INFO}")
-set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG -ffunction-sections -fdata-sections")
+set(CMAKE_EXE_LINKER_FLAGS_RELEASE "-Wl,--gc-sections -Wl,--as-needed")
 
 add_library(towline_options INTERFACE)
 target_compile_options(towline_options INTERFACE
@@ -48,6 +49,7 @@ if(TOWLINE_SANITIZE)
   endif()
 endif()
 if(TOWLINE_FUZZ)
+  add_compile_definitions(TOWLINE_FUZZING)
   add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
 endif()

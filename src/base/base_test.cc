@@ -10,6 +10,7 @@
 namespace towline {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 TEST(Encoding, Base64RoundTripsAllLengths) {
@@ -99,6 +100,44 @@ TEST(Backoff, JitterShortensTheDelay) {
   using std::chrono::milliseconds;
   Backoff backoff({.initial = milliseconds(100), .jitter = 0.5}, [] { return 0.999; });
   EXPECT_LT(backoff.next(), milliseconds(51));
+}
+
+TEST(Log, LinesWaitForTheFlushThatWasPromised) {
+  Logger log = Logger::to_stderr(LogLevel::kInfo);
+  int promised = 0;
+  log.flush_later([&] { return ++promised > 0; });
+  ::testing::internal::CaptureStderr();
+  log.info("one");
+  log.info("two");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+  EXPECT_EQ(promised, 1);
+  ::testing::internal::CaptureStderr();
+  log.flush();
+  log.info("three");
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), AllOf(HasSubstr("\"one\""), HasSubstr("\"two\"")));
+  EXPECT_EQ(promised, 2);
+  ::testing::internal::CaptureStderr();
+  log.warn("four");
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), AllOf(HasSubstr("\"three\""), HasSubstr("\"four\"")));
+}
+
+TEST(Log, WithoutAPromiseLinesLeaveAtOnce) {
+  Logger log = Logger::to_stderr(LogLevel::kInfo);
+  log.flush_later([] { return false; });
+  ::testing::internal::CaptureStderr();
+  log.info("one");
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("\"one\""));
+}
+
+TEST(Log, ManyLinesDoNotWait) {
+  Logger log = Logger::to_stderr(LogLevel::kInfo);
+  log.flush_later([] { return true; });
+  ::testing::internal::CaptureStderr();
+  for (int i = 0; i < 100; ++i) log.info(std::string(1000, 'x'));
+  EXPECT_GT(::testing::internal::GetCapturedStderr().size(), 60'000U);
+  ::testing::internal::CaptureStderr();
+  log.flush();
+  EXPECT_LT(::testing::internal::GetCapturedStderr().size(), 40'000U);
 }
 
 TEST(Log, WritesFieldsAsJsonAndEscapes) {

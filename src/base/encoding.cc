@@ -121,10 +121,12 @@ Result<std::string> percent_decode(std::string_view text, bool plus_is_space) {
 }
 
 std::string sha256(std::string_view bytes) {
+  // Fetched once: EVP_sha256() makes OpenSSL look it up for each digest.
+  static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   std::string digest(32, '\0');
   unsigned int size = 32;
   if (EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), &size,
-                 EVP_sha256(), nullptr) != 1) {
+                 algorithm, nullptr) != 1) {
     std::abort();
   }
   return digest;

@@ -1,11 +1,14 @@
 #include "base/log.h"
 
+#include <cerrno>
 #include <charconv>
 #include <mutex>
+#include <poll.h>
+#include <unistd.h>
 
+#include <spdlog/logger.h>
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 
 namespace towline {
 namespace {
@@ -62,6 +65,52 @@ void append_field(std::string& out, const LogField& field) {
   }
 }
 
+// Standard error, with the lines of one turn of a loop in one write when there is somebody to flush them.
+class StderrSink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  void set_flush_later(Logger::FlushLater flush_later) {
+    const std::lock_guard lock(mutex_);
+    flush_later_ = std::move(flush_later);
+  }
+  ~StderrSink() override { write_out(); }
+
+ private:
+  static constexpr std::size_t kBatch = 32 * 1024;
+
+  void sink_it_(const spdlog::details::log_msg& line) override {
+    formatter_->format(line, batch_);
+    if (line.level >= spdlog::level::warn || batch_.size() >= kBatch) return write_out();
+    if (!flush_coming_) flush_coming_ = flush_later_ && flush_later_();
+    if (!flush_coming_) write_out();
+  }
+  void flush_() override {
+    flush_coming_ = false;
+    write_out();
+  }
+
+  void write_out() {
+    const char* at = batch_.data();
+    std::size_t left = batch_.size();
+    while (left > 0) {
+      const ssize_t n = ::write(STDERR_FILENO, at, left);
+      if (n >= 0) {
+        at += n;
+        left -= static_cast<std::size_t>(n);
+      } else if (errno == EAGAIN) {
+        pollfd ready{STDERR_FILENO, POLLOUT, 0};
+        ::poll(&ready, 1, -1);
+      } else if (errno != EINTR) {
+        break;  // nobody reads it, and there is nowhere else to say so
+      }
+    }
+    batch_.clear();
+  }
+
+  spdlog::memory_buf_t batch_;
+  Logger::FlushLater flush_later_;
+  bool flush_coming_ = false;
+};
+
 class VectorSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
   explicit VectorSink(std::vector<std::string>* lines) : lines_(lines) {}
@@ -80,11 +129,11 @@ class VectorSink final : public spdlog::sinks::base_sink<std::mutex> {
 struct Logger::Sink {
   explicit Sink(spdlog::sink_ptr sink, LogLevel level) : logger("towline", std::move(sink)) {
     logger.set_level(to_spdlog(level));
-    logger.flush_on(spdlog::level::debug);
     logger.set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","msg":%v})",
                        spdlog::pattern_time_type::utc);
   }
   spdlog::logger logger;
+  StderrSink* to_stderr = nullptr;  // when that is where the logger writes
 };
 
 Result<LogLevel> parse_log_level(std::string_view text) {
@@ -98,7 +147,9 @@ Result<LogLevel> parse_log_level(std::string_view text) {
 
 Logger Logger::to_stderr(LogLevel level) {
   Logger log;
-  log.sink_ = std::make_shared<Sink>(std::make_shared<spdlog::sinks::stderr_sink_mt>(), level);
+  auto sink = std::make_shared<StderrSink>();
+  log.sink_ = std::make_shared<Sink>(sink, level);
+  log.sink_->to_stderr = sink.get();
   return log;
 }
 
@@ -116,6 +167,14 @@ Logger Logger::with(std::string_view key, std::string_view value) const {
 
 void Logger::set_level(LogLevel level) {
   if (sink_) sink_->logger.set_level(to_spdlog(level));
+}
+
+void Logger::flush_later(FlushLater flush_later) {
+  if (sink_ && sink_->to_stderr != nullptr) sink_->to_stderr->set_flush_later(std::move(flush_later));
+}
+
+void Logger::flush() const {
+  if (sink_) sink_->logger.flush();
 }
 
 bool Logger::enabled(LogLevel level) const { return sink_ && sink_->logger.should_log(to_spdlog(level)); }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <string>
@@ -53,6 +54,12 @@ class Logger {
 
   /// The same log with a field added to each line.
   Logger with(std::string_view key, std::string_view value) const;
+
+  /// Makes lines below kWarn wait for flush(), at most 32 KiB of them. `flush_later` is called in the thread
+  /// that logs the first one, and says whether flush() will be called soon; if not, lines leave at once.
+  using FlushLater = std::move_only_function<bool()>;
+  void flush_later(FlushLater flush_later);
+  void flush() const;
 
   /// Changes the level of this log and all its copies.
   void set_level(LogLevel level);

@@ -120,16 +120,16 @@ class Shard {
     std::unique_ptr<io::Stream> stream = io::unread(
         std::move(entry.raw), std::string(reinterpret_cast<const char*>(buffer.data()), got.bytes));
     if (!tls) return start(entry, std::move(stream), false);
-    entry.handshake = io::tls_accept(loop_, std::move(stream), shared_.options.tls, shared_.options.handshake_timeout,
-                                     [this, &entry](Result<std::unique_ptr<io::Stream>> result) {
-                                       const auto finished = std::move(entry.handshake);
-                                       if (!result) {
-                                         shared_.log.debug("TLS handshake failed",
-                                                           {{"error", result.error().message()}});
-                                         return remove(entry);
-                                       }
-                                       start(entry, std::move(*result), false);
-                                     });
+    entry.handshake =
+        io::tls_accept(loop_, std::move(stream), shared_.options.tls, shared_.options.handshake_timeout,
+                       [this, &entry](Result<std::unique_ptr<io::Stream>> result) {
+                         const auto finished = std::move(entry.handshake);
+                         if (!result) {
+                           shared_.log.debug("TLS handshake failed", {{"error", result.error().message()}});
+                           return remove(entry);
+                         }
+                         start(entry, std::move(*result), false);
+                       });
   }
 
   bool cleartext_allowed(std::string_view peer) const {
@@ -147,8 +147,9 @@ class Shard {
   void refuse_cleartext(Entry& entry) {
     static constexpr std::string_view kBody =
         "{\"message\":\"this port speaks TLS: use https, wss or grpcs addresses\"}";
-    const std::string answer = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n" +
-                               ("Content-Length: " + std::to_string(kBody.size()) + "\r\n\r\n") + std::string(kBody);
+    const std::string answer =
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n" +
+        ("Content-Length: " + std::to_string(kBody.size()) + "\r\n\r\n") + std::string(kBody);
     io::write(*entry.raw, std::as_bytes(std::span(answer)));
     entry.raw->shutdown_write();
     remove(entry);
@@ -160,9 +161,9 @@ class Shard {
       options.max_age -= options.max_age * std::uniform_int_distribution<int>(0, 100)(random_) / 1000;
     }
     auto closed = [this, &entry] { remove(entry); };
-    entry.connection = http2_only
-                           ? serve_http2(loop_, std::move(stream), shared_.handler, options, std::move(closed))
-                           : http::serve(loop_, std::move(stream), shared_.handler, options, std::move(closed));
+    entry.connection =
+        http2_only ? serve_http2(loop_, std::move(stream), shared_.handler, options, std::move(closed))
+                   : http::serve(loop_, std::move(stream), shared_.handler, options, std::move(closed));
     if (drained_) entry.connection->drain();
   }
 
@@ -182,7 +183,8 @@ class HostImpl final : public Host {
  public:
   HostImpl(io::LoopGroup& loops, HostOptions options, RequestHandler& handler, Logger log)
       : loops_(loops), shared_{std::move(options), handler, std::move(log)} {
-    for (std::size_t i = 0; i < loops_.size(); ++i) shards_.push_back(std::make_unique<Shard>(loops_.at(i), shared_));
+    for (std::size_t i = 0; i < loops_.size(); ++i)
+      shards_.push_back(std::make_unique<Shard>(loops_.at(i), shared_));
   }
 
   Status listen() {

@@ -4,7 +4,9 @@
 #include <charconv>
 #include <utility>
 
+#include "http/http2_fields.h"
 #include "http/http2_session.h"
+#include "http/nghttp2_memory.h"
 
 namespace towline::http {
 namespace {
@@ -15,53 +17,6 @@ Http2Session& self(void* user_data) { return *static_cast<Http2Session*>(user_da
 
 std::string_view view(const std::uint8_t* data, std::size_t size) {
   return {reinterpret_cast<const char*>(data), size};
-}
-
-nghttp2_nv field(std::string_view name, std::string_view value) {
-  return {reinterpret_cast<std::uint8_t*>(const_cast<char*>(name.data())),
-          reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(),
-          NGHTTP2_NV_FLAG_NONE};
-}
-
-void append_fields(std::vector<nghttp2_nv>& out, const Headers& headers) {
-  for (std::size_t i = 0; i < headers.size(); ++i) {
-    const Headers::Field f = headers.at(i);
-    // Fields that HTTP/2 forbids (RFC 9113, section 8.2.2).
-    if (f.name == "connection" || f.name == "transfer-encoding" || f.name == "keep-alive" ||
-        f.name == "upgrade" || f.name == "proxy-connection" || f.name == "host" ||
-        f.name == "content-length") {
-      continue;
-    }
-    out.push_back(field(f.name, f.value));
-  }
-}
-
-std::optional<std::uint64_t> parse_number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-// Content-Length leaves the fields and becomes a number (nghttp2 has checked its form).
-std::optional<std::uint64_t> take_content_length(Headers& headers) {
-  const auto text = headers.get("content-length");
-  if (!text) return std::nullopt;
-  const auto length = parse_number(*text);
-  headers.remove("content-length");
-  return length;
-}
-
-// HTTP/2 may split Cookie into several fields; others need it whole (RFC 9113, section 8.2.3).
-void join_cookies(Headers& headers) {
-  std::string joined;
-  int count = 0;
-  for (std::size_t i = 0; i < headers.size(); ++i) {
-    if (headers.at(i).name != "cookie") continue;
-    if (count++ > 0) joined += "; ";
-    joined += headers.at(i).value;
-  }
-  if (count > 1) headers.set("cookie", joined);
 }
 
 std::vector<nghttp2_nv>& scratch_fields() {
@@ -92,9 +47,9 @@ void Http2Session::make_nghttp2() {
   if (is_server()) {
     // Its own limit counts answered streams too; charge_reset() does not.
     nghttp2_option_set_stream_reset_rate_limit(option, kNoResetLimit, kNoResetLimit);
-    nghttp2_session_server_new2(&session_, callbacks, this, option);
+    nghttp2_session_server_new3(&session_, callbacks, this, option, nghttp2_memory());
   } else {
-    nghttp2_session_client_new2(&session_, callbacks, this, option);
+    nghttp2_session_client_new3(&session_, callbacks, this, option, nghttp2_memory());
   }
   nghttp2_option_del(option);
   nghttp2_session_callbacks_del(callbacks);

@@ -1,5 +1,6 @@
-// Feeds an HTTP/2 server and a client with frames: mostly well framed, so that what stands in them is reached, with
-// types, flags, streams and contents that the input decides, and with handlers whose behaviour it decides too.
+// Feeds an HTTP/2 server and a client with frames: mostly well framed, so that what stands in them is
+// reached, with types, flags, streams and contents that the input decides, and with handlers whose behaviour
+// it decides too.
 
 #include <algorithm>
 #include <cstddef>
@@ -50,8 +51,14 @@ std::string next_frame(Choices& choices, std::string_view head_block) {
   std::string payload(choices.piece(choices.byte()));
   if (kind % 12 == 1 && payload.size() < 4) payload = head_block;  // HEADERS that mean something
   const std::size_t size = payload.size();
-  std::string frame = {static_cast<char>(size >> 16U), static_cast<char>(size >> 8U), static_cast<char>(size),
-                       static_cast<char>(kind % 12),   static_cast<char>(flags),      0, 0, 0,
+  std::string frame = {static_cast<char>(size >> 16U),
+                       static_cast<char>(size >> 8U),
+                       static_cast<char>(size),
+                       static_cast<char>(kind % 12),
+                       static_cast<char>(flags),
+                       0,
+                       0,
+                       0,
                        static_cast<char>(stream)};
   return frame + payload;
 }
@@ -98,9 +105,10 @@ void fuzz_server(Choices choices) {
     act(item, how);
   };
   std::unique_ptr<ServerConnection> server;
-  server = serve_http2(wire.loop, std::move(wire.under_test), requests,
-                       {.limits = {.header_bytes = 400, .stream_window = 100, .connection_window = 300, .streams = 5}},
-                       [&] { server.reset(); });
+  server = serve_http2(
+      wire.loop, std::move(wire.under_test), requests,
+      {.limits = {.header_bytes = 400, .stream_window = 100, .connection_window = 300, .streams = 5}},
+      [&] { server.reset(); });
   wire.send(kPreface);
   wire.send(kSettings);
   feed(wire, choices, kRequest);
@@ -112,8 +120,8 @@ void fuzz_client(Choices choices) {
   Recorder recorders[3];
   const unsigned how = choices.byte();
   std::unique_ptr<ClientConnection> client;
-  client = connect_http2(wire.loop, std::move(wire.under_test), {.limits = {.header_bytes = 400, .stream_window = 100}},
-                         [&](Status) {
+  client = connect_http2(wire.loop, std::move(wire.under_test),
+                         {.limits = {.header_bytes = 400, .stream_window = 100}}, [&](Status) {
                            if (client && client->active() == 0) client.reset();
                          });
   for (Recorder& recorder : recorders) {
@@ -122,7 +130,8 @@ void fuzz_client(Choices choices) {
     recorder.after_body = [&recorder, how] {
       if (how & 2) recorder.client.reset();
     };
-    recorder.client = client->open({.method = "POST", .target = "/", .authority = "a"}, (how & 4) != 0, &recorder);
+    recorder.client =
+        client->open({.method = "POST", .target = "/", .authority = "a"}, (how & 4) != 0, &recorder);
     if (recorder.client && (how & 8)) recorder.client->write(bytes_of("body"));
     if (recorder.client && (how & 16)) recorder.client->end();
   }

@@ -51,7 +51,8 @@ void Http2Handle::write(std::span<const std::byte> data) {
     data = std::exchange(stream.view, {});
   }
   if (data.empty()) return;
-  // A stream that is always a little behind never gets empty: what has left is dropped once it is the larger part.
+  // A stream that is always a little behind never gets empty: what has left is dropped once it is the larger
+  // part.
   if (stream.out_at > stream.out.size() / 2) {
     stream.out.erase(0, stream.out_at);
     stream.out_at = 0;

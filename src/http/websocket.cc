@@ -25,7 +25,8 @@ class Handshake final : public io::Operation, public ExchangeHandler {
         protocol_(target.protocol),
         key_(io::websocket_key()),
         callback_(std::move(callback)),
-        timer_(loop, [this] { finish(fail(Code::kDeadlineExceeded, "WebSocket handshake: no answer in time")); }) {
+        timer_(loop,
+               [this] { finish(fail(Code::kDeadlineExceeded, "WebSocket handshake: no answer in time")); }) {
     connection_ = connect_http1(loop, std::move(stream), {}, [](const Status&) {});
     RequestHead head;
     head.method = "GET";
@@ -53,7 +54,8 @@ class Handshake final : public io::Operation, public ExchangeHandler {
       return finish(fail(Code::kInternal, "WebSocket handshake: the server does not speak " + protocol_));
     }
     std::unique_ptr<io::Stream> stream = exchange_->take_stream();
-    if (stream == nullptr) return finish(fail(Code::kUnavailable, "WebSocket handshake: the connection broke"));
+    if (stream == nullptr)
+      return finish(fail(Code::kUnavailable, "WebSocket handshake: the connection broke"));
     finish(io::websocket_stream(loop_, std::move(stream), io::WebSocketRole::kClient));
   }
   void on_body(std::span<const std::byte>) override {}
@@ -65,7 +67,8 @@ class Handshake final : public io::Operation, public ExchangeHandler {
     std::string message = "WebSocket handshake: the server answered " + std::to_string(head.status) + " " +
                           std::string(reason_phrase(head.status));
     if (const auto location = head.headers.get("location")) {
-      message += " (to " + std::string(*location) + "); redirects are not followed, give that address, with its "
+      message += " (to " + std::string(*location) +
+                 "); redirects are not followed, give that address, with its "
                  "trailing slash";
     } else if (head.status == 404) {
       message += "; is the path of the address right, with its trailing slash?";
@@ -91,7 +94,8 @@ class Handshake final : public io::Operation, public ExchangeHandler {
 
 }  // namespace
 
-std::unique_ptr<io::Stream> accept_websocket(const RequestHead& head, std::unique_ptr<ServerExchange> exchange,
+std::unique_ptr<io::Stream> accept_websocket(const RequestHead& head,
+                                             std::unique_ptr<ServerExchange> exchange,
                                              std::string_view protocol) {
   const auto key = head.headers.get("sec-websocket-key");
   if (!equals_ignoring_case(head.upgrade, "websocket") || !key) {
@@ -121,7 +125,8 @@ std::unique_ptr<io::Stream> accept_websocket(const RequestHead& head, std::uniqu
 std::unique_ptr<io::Operation> connect_websocket(io::Loop& loop, std::unique_ptr<io::Stream> stream,
                                                  WebSocketTarget target, std::chrono::milliseconds timeout,
                                                  io::StreamCallback callback) {
-  return std::make_unique<Handshake>(loop, std::move(stream), std::move(target), timeout, std::move(callback));
+  return std::make_unique<Handshake>(loop, std::move(stream), std::move(target), timeout,
+                                     std::move(callback));
 }
 
 }  // namespace towline::http

@@ -16,6 +16,11 @@ namespace towline::io {
 
 namespace asio = boost::asio;
 
+namespace {
+thread_local Loop* current_loop = nullptr;
+constexpr std::size_t kScratch = 64 * 1024;
+}  // namespace
+
 struct Timer::State {
   Loop* loop;
   Task on_expiry;
@@ -40,8 +45,9 @@ struct Loop::Impl {
   asio::io_context context;
   asio::executor_work_guard<asio::io_context::executor_type> guard;
   std::atomic<std::thread::id> thread{};
-  std::vector<std::byte> scratch = std::vector<std::byte>(64 * 1024);
-  std::vector<std::byte> output_scratch = std::vector<std::byte>(64 * 1024);
+  // Not written here: only what is used of them becomes resident.
+  std::unique_ptr<std::byte[]> scratch = std::make_unique_for_overwrite<std::byte[]>(kScratch);
+  std::unique_ptr<std::byte[]> output_scratch = std::make_unique_for_overwrite<std::byte[]>(kScratch);
 
   asio::steady_timer wakeup;  // for the earliest of `timers`
   std::optional<Clock::TimePoint> wakeup_at;
@@ -100,7 +106,9 @@ Loop::~Loop() = default;
 
 void Loop::run() {
   impl_->thread = std::this_thread::get_id();
+  current_loop = this;
   impl_->context.run();
+  current_loop = nullptr;
   impl_->thread = std::thread::id();
 }
 
@@ -129,11 +137,13 @@ bool Loop::on_loop() const {
   return impl_->thread.load(std::memory_order_relaxed) == std::this_thread::get_id();
 }
 
+Loop* Loop::current() { return current_loop; }
+
 void Loop::defer(Task task) { asio::defer(impl_->context, std::move(task)); }
 
-std::span<std::byte> Loop::scratch() { return impl_->scratch; }
+std::span<std::byte> Loop::scratch() { return {impl_->scratch.get(), kScratch}; }
 
-std::span<std::byte> Loop::output_scratch() { return impl_->output_scratch; }
+std::span<std::byte> Loop::output_scratch() { return {impl_->output_scratch.get(), kScratch}; }
 
 asio::io_context& Loop::context() { return impl_->context; }
 

@@ -40,6 +40,8 @@ class Loop {
   /// Runs `task` now when called on the loop, else posts it.
   void dispatch(Task task);
   bool on_loop() const;
+  /// The loop that the calling thread runs in run(); null on other threads.
+  static Loop* current();
 
   /// Runs `task` on the loop once the handler at hand has returned and before the loop waits again. For
   /// flushing what several callbacks have written in one system call. Only from the loop's thread.

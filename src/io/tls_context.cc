@@ -7,19 +7,13 @@
 #include <sys/auxv.h>
 #endif
 
-#include <cstdlib>
-#include <unistd.h>
 #include <utility>
 
+#include "io/system_ca.h"
 #include "io/tls_errors.h"
 
 namespace towline::io {
 namespace {
-
-// Where distributions keep their CA bundle, for images whose OpenSSL looks elsewhere.
-constexpr const char* kSystemBundles[] = {"/etc/ssl/certs/ca-certificates.crt",
-                                          "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
-                                          "/etc/ssl/cert.pem"};
 
 bool has_aes_instructions() {
 #if defined(__x86_64__)
@@ -72,19 +66,6 @@ Status trust(SSL_CTX* context, std::string_view pem, bool tell_clients) {
   ERR_clear_error();
   if (count == 0) return Status(Code::kInvalidArgument, "the CA holds no PEM certificate");
   return Status();
-}
-
-void trust_system(SSL_CTX* context) {
-  SSL_CTX_set_default_verify_paths(context);
-  const bool told = ::getenv(X509_get_default_cert_file_env()) != nullptr ||
-                    ::getenv(X509_get_default_cert_dir_env()) != nullptr;
-  if (!told && ::access(X509_get_default_cert_file(), R_OK) != 0 &&
-      ::access(X509_get_default_cert_dir(), R_OK) != 0) {
-    for (const char* bundle : kSystemBundles) {
-      if (SSL_CTX_load_verify_file(context, bundle) == 1) break;
-    }
-  }
-  ERR_clear_error();
 }
 
 Status use_identity(SSL_CTX* context, const TlsIdentity& identity) {

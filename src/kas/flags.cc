@@ -1,11 +1,10 @@
 #include "kas/flags.h"
 
-#include <yaml-cpp/yaml.h>
-
-#include <CLI/CLI.hpp>
-
 #include <map>
 #include <sstream>
+
+#include <CLI/CLI.hpp>
+#include <yaml-cpp/yaml.h>
 
 namespace towline::kas {
 namespace {
@@ -21,7 +20,8 @@ class YamlConfig final : public CLI::Config {
     try {
       const YAML::Node root = YAML::Load(text.str());
       if (!root || root.IsNull()) return found;
-      if (!root.IsMap()) throw CLI::ConversionError("the file must be a map of flag names to values", "--config");
+      if (!root.IsMap())
+        throw CLI::ConversionError("the file must be a map of flag names to values", "--config");
       for (const auto& entry : root) {
         if (!entry.second.IsScalar()) {
           throw CLI::ConversionError("line " + std::to_string(entry.second.Mark().line + 1) + ": " +
@@ -45,32 +45,41 @@ class YamlConfig final : public CLI::Config {
 ParsedFlags parse_flags(int argc, const char* const* argv) {
   ParsedFlags parsed;
   Flags& flags = parsed.flags;
-  CLI::App app("kas is the Towline server: it connects people, pipelines and a web page with Kubernetes clusters.", "kas");
+  CLI::App app(
+      "kas is the Towline server: it connects people, pipelines and a web page with Kubernetes clusters.",
+      "kas");
   app.set_version_flag("--version", std::string("kas ") + TOWLINE_VERSION);
   app.get_formatter()->column_width(44);
   app.config_formatter(std::make_shared<YamlConfig>());
   app.set_config("--config", "", "YAML file with the same names as these flags");
   app.allow_config_extras(CLI::config_extras_mode::error);
 
-  app.add_option("--data-dir", flags.data_dir, "Folder of database, repositories and keys; made on first start")
+  app.add_option("--data-dir", flags.data_dir,
+                 "Folder of database, repositories and keys; made on first start")
       ->capture_default_str();
   app.add_option("--listen", flags.listen, "host:port for everything: web, API, Git, proxy, agents")
       ->capture_default_str();
   app.add_option("--external-url", flags.external_url,
                  "Where people and agents find this server; default: https://<host name>:<port>");
-  app.add_option("--tls-cert-file", flags.tls_cert_file, "PEM certificate chain; default: made on first start");
+  app.add_option("--tls-cert-file", flags.tls_cert_file,
+                 "PEM certificate chain; default: made on first start");
   app.add_option("--tls-key-file", flags.tls_key_file, "PEM key of --tls-cert-file");
-  app.add_option("--cleartext", flags.cleartext,
-                 "Who may connect without TLS: loopback (a proxy on this machine), allow or deny; default loopback")
+  app.add_option(
+         "--cleartext", flags.cleartext,
+         "Who may connect without TLS: loopback (a proxy on this machine), allow or deny; default loopback")
       ->transform(CLI::CheckedTransformer(
           std::map<std::string, http::Cleartext>{{"loopback", http::Cleartext::kLoopback},
                                                  {"allow", http::Cleartext::kAllow},
                                                  {"deny", http::Cleartext::kDeny}}));
-  app.add_option("--root-password-file", flags.root_password_file, "First start: root's password; default: random");
-  app.add_option("--root-token-file", flags.root_token_file, "First start: root's access token; default: random");
-  app.add_option("--observability-listen", flags.observability_listen, "host:port of /metrics, /liveness, /readiness")
+  app.add_option("--root-password-file", flags.root_password_file,
+                 "First start: root's password; default: random");
+  app.add_option("--root-token-file", flags.root_token_file,
+                 "First start: root's access token; default: random");
+  app.add_option("--observability-listen", flags.observability_listen,
+                 "host:port of /metrics, /liveness, /readiness")
       ->capture_default_str();
-  app.add_option("--max-requests-per-agent", flags.max_requests_per_agent, "Requests at once on one agent; then 429")
+  app.add_option("--max-requests-per-agent", flags.max_requests_per_agent,
+                 "Requests at once on one agent; then 429")
       ->capture_default_str()
       ->check(CLI::Range(1, 1'000'000));
   app.add_option("--max-connections", flags.max_connections, "Connections at once")->capture_default_str();
@@ -80,7 +89,7 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
   app.add_option("--max-connection-age", flags.max_connection_age_seconds,
                  "Seconds after which connections are renewed, less up to a tenth; 0: never")
       ->capture_default_str();
-  app.add_option("--loops", flags.loops, "Event loops; 0: one for each core")->capture_default_str();
+  app.add_option("--loops", flags.loops, "Event loops; 0: one for every two cores")->capture_default_str();
   app.add_option("--log-level", flags.log_level, "debug, info, warn or error")
       ->capture_default_str()
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}));

@@ -1,6 +1,5 @@
-#include <sys/resource.h>
-
 #include <algorithm>
+#include <sys/resource.h>
 #include <thread>
 
 #include "base/signals.h"
@@ -24,13 +23,20 @@ int main(int argc, char** argv) {
   using namespace towline;
   const kas::ParsedFlags parsed = kas::parse_flags(argc, argv);
   if (parsed.exit_code >= 0) return parsed.exit_code;
-  const Logger log = Logger::to_stderr(parse_log_level(parsed.flags.log_level).value_or(LogLevel::kInfo));
+  Logger log = Logger::to_stderr(parse_log_level(parsed.flags.log_level).value_or(LogLevel::kInfo));
   raise_descriptor_limit();
 
   SignalWait signals;
   const SystemClock clock;
   const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
-  io::LoopGroup loops(parsed.flags.loops == 0 ? cores : parsed.flags.loops, clock);
+  io::LoopGroup loops(parsed.flags.loops == 0 ? std::max<std::size_t>(cores / 2, 1) : parsed.flags.loops,
+                      clock);
+  // One write for the requests that end in the same turn of a loop.
+  log.flush_later([&log] {
+    io::Loop* const loop = io::Loop::current();
+    if (loop != nullptr) loop->post([&log] { log.flush(); });
+    return loop != nullptr;
+  });
   auto server = kas::Server::start(loops, clock, parsed.flags, log);
   if (!server) {
     log.error("cannot start", {{"error", server.error().message()}});
@@ -40,5 +46,6 @@ int main(int argc, char** argv) {
       signals.run([&] { (*server)->stop([&] { signals.finish(); }); }, parsed.flags.shutdown_timeout_seconds);
   if (!drained) log.warn("stopped with requests running");
   loops.join();
+  log.flush();
   return 0;
 }

@@ -3,6 +3,7 @@
 import gzip
 import http.client
 import json
+import re
 import resource
 import selectors
 import socket
@@ -217,16 +218,20 @@ class Watches:
             self.sockets.append(sock)
             self.selector.register(sock, selectors.EVENT_READ, i)
 
+    def seen(self, i):
+        """Without the borders of chunks, which may be anywhere."""
+        return re.sub(rb"\r\n[0-9a-f]+\r\n", b"", self.bytes[i])
+
     def until_all(self, text, seconds=60):
         end = time.monotonic() + seconds
-        missing = {i for i, seen in enumerate(self.bytes) if text not in seen}
+        missing = {i for i in range(len(self.bytes)) if text not in self.seen(i)}
         while missing:
             assert time.monotonic() < end, f"{len(missing)} watches have not seen {text}; one has {self.bytes[min(missing)]}"
             for key, _ in self.selector.select(0.5):
                 data = key.fileobj.recv(65536)
                 assert data, f"watch {key.data} has ended: {self.bytes[key.data]}"
                 self.bytes[key.data] += data
-                if text in self.bytes[key.data]:
+                if text in self.seen(key.data):
                     missing.discard(key.data)
 
     def close(self):
