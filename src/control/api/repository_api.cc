@@ -212,7 +212,7 @@ Result<http::Response> create_commit(Context& context) {
   }
   if (request.changes.empty()) context.params.refuse("actions is empty");
   if (Status status = context.params.check(); !status.ok()) return fail(status);
-  auto commit = Contents(context.core).commit(opened->in.project, request);
+  auto commit = Contents(context.core).commit_as(opened->in.role, opened->in.project, request);
   if (!commit) return fail(commit.error());
   return json_response(201, render(context.core, opened->in.project, *commit));
 }
