@@ -10,7 +10,7 @@ const VERDICT_COLOURS = { valid: "green", invalid: "red", absent: "gray" };
 export function StateBadge({ status }: { status: AgentStatus }) {
   const { t } = useTranslation();
   return (
-    <Badge variant="light" tt="none" color={STATE_COLOURS[status.state]}>
+    <Badge variant="light" tt="none" className={classes.badge} color={STATE_COLOURS[status.state]}>
       {t(`state.${status.state}`)}
     </Badge>
   );
@@ -38,7 +38,7 @@ export function ConfigurationVerdict({ configuration }: { configuration: Configu
   const { t } = useTranslation();
   return (
     <div className={classes.verdict}>
-      <Badge variant="light" tt="none" color={VERDICT_COLOURS[configuration.state]}>
+      <Badge variant="light" tt="none" className={classes.badge} color={VERDICT_COLOURS[configuration.state]}>
         {t(`configuration.${configuration.state}`)}
       </Badge>
       <code className={classes.path}>{configuration.path}</code>

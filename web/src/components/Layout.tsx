@@ -103,7 +103,7 @@ function SignOut({ name }: { name: string }) {
 /** A link within the page that looks like one. */
 export function PageLink({ to, children, className }: { to: string; children: React.ReactNode; className?: string }) {
   return (
-    <Anchor component={Link} to={to} className={className} underline="always">
+    <Anchor component={Link} to={to} className={className} inherit>
       {children}
     </Anchor>
   );

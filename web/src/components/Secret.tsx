@@ -1,4 +1,4 @@
-import { Alert, Button, Group } from "@mantine/core";
+import { Alert, Button, Group, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { Copyable } from "./Copyable";
 
@@ -12,7 +12,9 @@ export function Secret({ token, installation, onClose }: { token: string; instal
       {installation && (
         <>
           <Copyable label={t("secret.install")} text={installation} />
-          {t("secret.installHint")}
+          <Text size="sm" mt="xs">
+            {t("secret.installHint")}
+          </Text>
         </>
       )}
       <Group justify="flex-end" mt="lg">

@@ -1,4 +1,4 @@
-import { Breadcrumbs, Text } from "@mantine/core";
+import { Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { NavLink, useLocation } from "react-router";
 import { useProject } from "../api/queries";
@@ -27,19 +27,24 @@ function Found({ path, view }: { path: string; view: string[] }) {
 
 function Framed({ project, view }: { project: Project; view: string[] }) {
   const { t } = useTranslation();
-  const home = projectUrl(project.path_with_namespace);
   return (
     <>
-      <nav aria-label={t("project.breadcrumb")} className={classes.crumbs}>
-        <Breadcrumbs>
-          <PageLink to="/">{t("projects.title")}</PageLink>
-          <span>{project.namespace.full_path}</span>
-          <PageLink to={home}>{project.name}</PageLink>
-          {view.length > 0 && <span>{t("project.operate")}</span>}
+      <nav aria-label={t("project.breadcrumb")}>
+        <ol className={classes.crumbs}>
+          <li>
+            <PageLink to="/">{t("projects.title")}</PageLink>
+          </li>
+          <li>{project.namespace.full_path}</li>
+          <li>
+            <PageLink to={projectUrl(project.path_with_namespace)}>{project.name}</PageLink>
+          </li>
+          {view.length > 0 && <li>{t("project.operate")}</li>}
           {view.length > 0 && (
-            <PageLink to={projectUrl(project.path_with_namespace, "clusters")}>{t("project.clusters")}</PageLink>
+            <li>
+              <PageLink to={projectUrl(project.path_with_namespace, "clusters")}>{t("project.clusters")}</PageLink>
+            </li>
           )}
-        </Breadcrumbs>
+        </ol>
       </nav>
       <View project={project} view={view} />
     </>
