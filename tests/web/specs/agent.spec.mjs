@@ -77,7 +77,8 @@ test("the configuration is shown with its verdict, and the line at fault is mark
   await look(page, "agent-configuration");
   await configure("main", "user_access:\n  projects: nonsense\n");
   await panel.getByText("The configuration is broken.").waitFor();
-  await panel.getByText(/config\.yaml:\d+:\d+: /).waitFor();
+  await panel.getByText(".gitlab/agents/main/config.yaml:2:13: ").waitFor();
+  assert.deepEqual(await panel.locator("[data-fault]").allTextContents(), ["2  projects: nonsense"]);
   await look(page, "agent-configuration-broken");
   await configure("main", GOOD);
   await panel.getByText("The configuration is in force.").waitFor();

@@ -13,7 +13,7 @@ async function openDialog(page) {
   await page.goto(CLUSTERS);
   await page.getByRole("button", { name: "Connect a cluster" }).click();
   const dialog = page.getByRole("dialog", { name: "Connect a cluster" });
-  await dialog.getByText("Names with a configuration file").waitFor();
+  await dialog.getByText("1 to 63 of a-z").waitFor();
   return dialog;
 }
 
@@ -24,6 +24,7 @@ test("a cluster is connected with what the page gives, and seen without a reload
   await look(page, "clusters-none");
 
   const dialog = await openDialog(page);
+  await dialog.getByText("Names with a configuration file: offered").waitFor();
   await dialog.getByRole("combobox", { name: "Name of the agent" }).fill("off");
   await page.getByRole("option", { name: "offered" }).click();
   await look(page, "connect");
@@ -58,7 +59,7 @@ test("a cluster is connected with what the page gives, and seen without a reload
 
   await configure("offered", "user_access:\n  projects: nonsense\n");
   await row.getByText("Broken").waitFor();
-  await row.getByText(/config\.yaml:\d+:\d+: /).waitFor();
+  await row.getByText(".gitlab/agents/offered/config.yaml:2:13: ").waitFor();
   await look(page, "clusters-broken");
   await configure("offered", GOOD);
   await row.getByText("Valid").waitFor();

@@ -11,11 +11,11 @@ test("a wrong password is refused, and the right one leads to where one wanted t
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
   await look(page, "login");
   await page.getByLabel("Username or email").fill("root");
-  await page.getByLabel("Password", { exact: true }).fill("not the password");
+  await page.locator("input[name=password]").fill("not the password");
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("alert").getByText("Username or password is wrong.").waitFor();
   await look(page, "login-refused");
-  await page.getByLabel("Password", { exact: true }).fill(env.TOWLINE_ROOT_PASSWORD);
+  await page.locator("input[name=password]").fill(env.TOWLINE_ROOT_PASSWORD);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("heading", { name: "Kubernetes clusters" }).waitFor();
   assert.equal(new URL(page.url()).pathname, "/root/demo/-/clusters");

@@ -31,14 +31,12 @@ function CopyButton({ what, text }: { what: string; text: string }) {
   }, [copied]);
   const copy = () => void copyText(text).then(setCopied);
   return (
-    <>
+    <span className={classes.copy}>
+      <span role="status">{copied ? t("app.copied") : ""}</span>
       <Button variant="default" size="xs" onClick={copy} aria-label={t("app.copyWhat", { what })}>
-        {copied ? t("app.copied") : t("app.copy")}
+        {t("app.copy")}
       </Button>
-      <span role="status" className={classes.hidden}>
-        {copied ? t("app.copied") : ""}
-      </span>
-    </>
+    </span>
   );
 }
 

@@ -83,10 +83,7 @@ function SignOut({ name }: { name: string }) {
   const queries = useQueryClient();
   const signOut = useMutation({
     mutationFn: () => api.signOut(),
-    onSuccess: () => {
-      queries.clear();
-      queries.setQueryData(sessionKey, null);
-    },
+    onSuccess: () => queries.setQueryData(sessionKey, null),
   });
   return (
     <div className={classes.user}>

@@ -37,7 +37,10 @@ function LoginForm() {
   const [password, setPassword] = useState("");
   const signIn = useMutation({
     mutationFn: () => api.signIn(login, password),
-    onSuccess: (session) => queries.setQueryData(sessionKey, session),
+    onSuccess: (session) => {
+      queries.removeQueries({ predicate: (query) => query.queryKey[0] !== sessionKey[0] }); // somebody else's
+      queries.setQueryData(sessionKey, session);
+    },
   });
   return (
     <form
