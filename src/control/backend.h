@@ -67,7 +67,8 @@ struct Access {
 struct AgentPresence {
   std::int64_t agent_id = 0;
   std::int64_t token_id = 0;
-  std::int64_t pod_id = 0;
+  /// Of the connection that stays open while the pod is there; 0: this is only a use of the token.
+  std::int64_t connection_id = 0;
   std::string version;
   std::string commit_id;
   std::string pod_namespace;
@@ -120,6 +121,8 @@ class Backend {
   /// An agent's pod is connected (called at registration and from time to time): updates last contact and the
   /// token's last use.
   virtual void agent_seen(AgentPresence presence) = 0;
+  /// A connection that agent_seen told of has ended.
+  virtual void agent_gone(std::int64_t agent_id, std::int64_t connection_id) = 0;
   /// When the agent was last seen, for messages; absent: never.
   virtual void agent_last_seen(io::Loop& loop, std::int64_t agent_id,
                                Answer<std::optional<std::chrono::system_clock::time_point>> answer) = 0;

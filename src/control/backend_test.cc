@@ -5,10 +5,10 @@
 
 #include <gmock/gmock.h>
 
-#include "proto/agentcfg.pb.h"
 #include "control/local_backend.h"
 #include "control/test_plane.h"
 #include "io/loop.h"
+#include "proto/agentcfg.pb.h"
 
 namespace towline::control {
 namespace {
@@ -113,8 +113,8 @@ TEST_F(BackendTest, ABrokenFileLeavesTheLastGoodOneInForceEvenAfterARestart) {
   const auto good = configuration();
   configure("observability:\n  logging:\n    level: loud\n");
   for (int start = 0; start < 2; ++start) {
-    LocalBackend fresh(core, pool);
-    const auto now = start == 0 ? configuration() : fresh.configurations().current(agent);
+    Configurations fresh(core);
+    const auto now = start == 0 ? configuration() : fresh.current(agent);
     ASSERT_TRUE(now.has_value());
     EXPECT_EQ(now->commit_id, good->commit_id);
     EXPECT_EQ(now->file->observability().logging().level(), gitlab::agent::agentcfg::debug);
@@ -135,7 +135,7 @@ TEST_F(BackendTest, ABrokenFirstFileMeansTheDefault) {
 TEST_F(BackendTest, UnknownKeysAreWarnedOf) {
   configure("obsrvability: {}\n");
   ASSERT_TRUE(configuration().has_value());
-  EXPECT_THAT(lines, Contains(HasSubstr("config.yaml:1:1: unknown key \\\"obsrvability\\\"")));
+  EXPECT_THAT(lines, Contains(HasSubstr("config.yaml:1:1: unknown key \\\"obsrvability\\\"; did you mean \\\"observability\\\"?")));
 }
 
 TEST_F(BackendTest, UserAccessDecidesWhoMayAndSaysWhatIsMissing) {
@@ -285,8 +285,8 @@ TEST_F(BackendTest, LastContactAndVersionAreKept) {
   EXPECT_EQ(last_seen(agent).value(), std::nullopt);
   EXPECT_EQ(last_seen(agent + 1).error().code(), Code::kNotFound);
   const auto [id, token] = make_agent_token();
-  backend.agent_seen({.agent_id = agent, .token_id = id, .pod_id = 7, .version = "17.0.0"});
-  backend.agent_seen({.agent_id = agent + 1, .token_id = 999, .pod_id = 8});  // deleted meanwhile
+  backend.agent_seen({.agent_id = agent, .token_id = id, .connection_id = 7, .version = "17.0.0"});
+  backend.agent_seen({.agent_id = agent + 1, .token_id = 999, .connection_id = 8});  // deleted meanwhile
   usage.flush();
   EXPECT_EQ(last_seen(agent).value(), clock.wall());
   const auto shown = expect(

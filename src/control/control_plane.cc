@@ -7,13 +7,16 @@
 #include "base/encoding.h"
 #include "control/api/api.h"
 #include "control/domain/accounts.h"
+#include "control/domain/configurations.h"
 #include "control/domain/core.h"
 #include "control/domain/credentials.h"
 #include "control/domain/events.h"
 #include "control/domain/usage.h"
+#include "control/domain/vault.h"
 #include "control/git/repository_store.h"
 #include "control/git_http/git_http.h"
 #include "control/local_backend.h"
+#include "control/store/agent_event_table.h"
 #include "control/store/database.h"
 #include "control/store/user_table.h"
 #include "http/simple.h"
@@ -85,14 +88,18 @@ Result<std::optional<FirstStart>> make_root(Core& core, ControlPlaneOptions& opt
 }  // namespace
 
 struct ControlPlane::Impl {
-  Impl(std::unique_ptr<Database> database, const ControlPlaneOptions& options)
+  Impl(std::unique_ptr<Database> database, Vault key, const ControlPlaneOptions& options)
       : db(std::move(database)),
+        vault(std::move(key)),
         repositories(options.data_dir + "/repositories"),
         usage(*db, *options.clock, options.log),
+        configurations(core),
         core{*db,
              repositories,
              events,
              usage,
+             configurations,
+             vault,
              *options.clock,
              options.log,
              options.version,
@@ -110,9 +117,11 @@ struct ControlPlane::Impl {
   ~Impl() { pool.reset(); }
 
   std::unique_ptr<Database> db;
+  Vault vault;
   git::RepositoryStore repositories;
   EventHub events;
   UsageRecorder usage;
+  Configurations configurations;  // keeps a reference to `core` and looks at it when asked
   Core core;
   api::Api api;
   std::optional<FirstStart> first_start;
@@ -132,7 +141,13 @@ Result<std::unique_ptr<ControlPlane>> ControlPlane::open(ControlPlaneOptions opt
   auto db = Database::open(
       {.path = options.data_dir + "/towline.db", .readers = static_cast<int>(options.threads)});
   if (!db) return fail(db.error());
-  auto impl = std::make_unique<Impl>(std::move(*db), options);
+  auto vault = Vault::open(options.data_dir + "/secret.key");
+  if (!vault) return fail(vault.error());
+  // Nobody else writes to this database: connections it knows of ended with the server that held them.
+  const Status cleared =
+      (*db)->write_quietly([](soci::session& sql) { AgentConnectionTable(sql).remove_all(); });
+  if (!cleared.ok()) return fail(cleared);
+  auto impl = std::make_unique<Impl>(std::move(*db), std::move(*vault), options);
   auto first = make_root(impl->core, options);
   if (!first) return fail(first.error());
   impl->first_start = std::move(*first);

@@ -80,6 +80,10 @@ void LocalBackend::agent_last_seen(io::Loop& loop, std::int64_t agent_id,
   });
 }
 
+void LocalBackend::agent_gone(std::int64_t agent_id, std::int64_t connection_id) {
+  core_.usage.agent_gone(agent_id, connection_id);
+}
+
 std::unique_ptr<Backend::Subscription> LocalBackend::subscribe(std::function<void(const Event&)> on_event) {
   return core_.events.subscribe(std::move(on_event));
 }
@@ -109,9 +113,11 @@ Result<Access> LocalBackend::find_access(std::int64_t agent_id, const Secret& to
   if (!configuration && configuration.error().code() == Code::kNotFound)
     return fail(no_such_access(agent_id));
   if (!configuration) return fail(configuration.error());
-  auto access = core_.db.read([&](soci::session& sql) { return authorize_person(sql, *caller, *configuration); });
+  auto access =
+      core_.db.read([&](soci::session& sql) { return authorize_person(sql, *caller, *configuration); });
   if (access && caller->token.expires_at != 0) {
-    access->expires_at = std::chrono::system_clock::time_point(std::chrono::milliseconds(caller->token.expires_at));
+    access->expires_at =
+        std::chrono::system_clock::time_point(std::chrono::milliseconds(caller->token.expires_at));
   }
   return access;
 }

@@ -20,18 +20,17 @@ namespace towline::control {
 class LocalBackend final : public Backend {
  public:
   LocalBackend(Core& core, io::WorkerPool& pool)
-      : core_(core), pool_(pool), accounts_(core), configurations_(core) {}
+      : core_(core), pool_(pool), accounts_(core), configurations_(core.configurations) {}
 
   void agent_by_token(io::Loop& loop, Secret token, Answer<AuthenticatedAgent> answer) override;
   void agent_configuration(io::Loop& loop, std::int64_t agent_id, Answer<AgentConfiguration> answer) override;
   void access_by_token(io::Loop& loop, std::int64_t agent_id, Secret token, Answer<Access> answer) override;
   std::uint64_t access_generation() const override;
   void agent_seen(AgentPresence presence) override;
+  void agent_gone(std::int64_t agent_id, std::int64_t connection_id) override;
   void agent_last_seen(io::Loop& loop, std::int64_t agent_id,
                        Answer<std::optional<std::chrono::system_clock::time_point>> answer) override;
   std::unique_ptr<Subscription> subscribe(std::function<void(const Event&)> on_event) override;
-
-  Configurations& configurations() { return configurations_; }
 
  private:
   template <typename T>
@@ -42,7 +41,7 @@ class LocalBackend final : public Backend {
   Core& core_;
   io::WorkerPool& pool_;
   Accounts accounts_;
-  Configurations configurations_;
+  Configurations& configurations_;
 };
 
 }  // namespace towline::control

@@ -12,9 +12,11 @@
 #include "base/log.h"
 #include "control/api/api.h"
 #include "control/domain/accounts.h"
+#include "control/domain/configurations.h"
 #include "control/domain/core.h"
 #include "control/domain/events.h"
 #include "control/domain/usage.h"
+#include "control/domain/vault.h"
 #include "control/git/repository_store.h"
 #include "control/store/database.h"
 #include "control/test_support.h"
@@ -29,10 +31,14 @@ class PlaneTest : public ::testing::Test {
       : db(Database::open({.path = folder.path() + "/towline.db"}).value()),
         repositories(folder.path() + "/repositories"),
         usage(*db, clock, log),
+        vault(Vault::open(folder.path() + "/secret.key").value()),
+        configurations(core),
         core{*db,
              repositories,
              events,
              usage,
+             configurations,
+             vault,
              clock,
              log,
              "17.0.0",
@@ -110,6 +116,8 @@ class PlaneTest : public ::testing::Test {
   git::RepositoryStore repositories;
   EventHub events;
   UsageRecorder usage;
+  Vault vault;
+  Configurations configurations;
   Core core;
   api::Api api;
   Person root;

@@ -9,6 +9,12 @@
 namespace towline::http {
 namespace {
 
+#if defined(__SANITIZE_ADDRESS__) || defined(TOWLINE_FUZZING)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
 // nghttp2 asks for a frame of 16 KiB and its head; slots are whole pages.
 constexpr std::size_t kMinBlock = 16 * 1024;
 constexpr std::size_t kSlot = 20 * 1024;
@@ -95,12 +101,8 @@ void* take_again(void* block, std::size_t size, void*) {
 }  // namespace
 
 nghttp2_mem* nghttp2_memory() {
-#if defined(__SANITIZE_ADDRESS__) || defined(TOWLINE_FUZZING)
-  return nullptr;
-#else
   static nghttp2_mem memory{nullptr, take, give_back, take_zeroed, take_again};
-  return &memory;
-#endif
+  return kSanitized ? nullptr : &memory;
 }
 
 }  // namespace towline::http

@@ -1,7 +1,10 @@
 #include <boost/json.hpp>
 
-#include "control/api/respond.h"
+#include "control/api/agents.h"
 #include "control/domain/agents.h"
+#include "control/domain/configurations.h"
+#include "control/domain/usage.h"
+#include "control/store/agent_event_table.h"
 #include "control/store/agent_table.h"
 #include "control/store/database.h"
 
@@ -10,14 +13,10 @@ namespace {
 
 namespace json = boost::json;
 
-// Reading agents takes the developer role, changing them the maintainer role.
-constexpr Role kRead = Role::kDeveloper;
-constexpr Role kChange = Role::kMaintainer;
+constexpr Role kRead = kReadAgents;
+constexpr Role kChange = kChangeAgents;
 
-struct FoundAgent {
-  FoundProject in;
-  AgentRecord agent;
-};
+}  // namespace
 
 Result<FoundAgent> find_agent(Context& context, Role needed) {
   auto project = find_project(context, needed);
@@ -30,11 +29,51 @@ Result<FoundAgent> find_agent(Context& context, Role needed) {
   return FoundAgent{std::move(*project), std::move(**agent)};
 }
 
+json::object installation(const Core& core, const std::string& agent_name, const std::string& token) {
+  const std::string kept = "gitlab-agent-" + agent_name;
+  const std::string upgrade =
+      "helm upgrade --install " + agent_name + " towline/gitlab-agent \\\n    --namespace " + kept +
+      " \\\n    --create-namespace \\\n    --set image.tag=v" + core.version +
+      " \\\n    --set config.token=" + token + " \\\n    --set config.kasAddress=" + core.kas_external_url;
+  const json::array commands = {"helm repo add towline " + core.external_url + "/charts", "helm repo update",
+                                upgrade};
+  std::string text;
+  for (const json::value& command : commands) {
+    text += (text.empty() ? "" : "\n") + std::string(command.as_string());
+  }
+  return {{"text", text}, {"commands", commands}};
+}
+
+namespace {
+
+// Beside each agent, in the order given: how it is, and what its configuration is worth.
+Status add_status(Context& context, const Project& project, const std::vector<AgentRecord>& agents,
+                  json::array& items) {
+  auto connections = context.core.db.read([&](soci::session& sql) {
+    return AgentConnectionTable(sql).of_project(project.id, context.core.now());
+  });
+  if (!connections) return connections.error();
+  for (std::size_t i = 0; i < agents.size(); ++i) {
+    std::vector<AgentConnection> own;
+    for (const AgentConnection& each : *connections) {
+      if (each.agent_id == agents[i].id) own.push_back(each);
+    }
+    auto verdict = context.core.configurations.verdict(agents[i].id);
+    if (!verdict) return verdict.error();
+    json::object& item = items[i].as_object();
+    item["status"] = render(status_of(agents[i], own, context.core.version), agents[i]);
+    item["configuration"] = render(*verdict);
+  }
+  return {};
+}
+
 Result<http::Response> list_agents(Context& context) {
   auto project = find_project(context, kRead);
   if (!project) return fail(project.error());
   const Page page = context.params.page();
+  const bool with_status = context.params.flag("with_status");
   if (Status status = context.params.check(); !status.ok()) return fail(status);
+  if (with_status) context.core.usage.flush();
   auto agents = context.core.db.read(
       [&](soci::session& sql) { return AgentTable(sql).list(project->project.id, page); });
   if (!agents) return fail(agents.error());
@@ -42,13 +81,25 @@ Result<http::Response> list_agents(Context& context) {
   for (const AgentRecord& agent : agents->items) {
     items.emplace_back(render(agent, project->project, project->space));
   }
+  if (with_status) {
+    const Status status = add_status(context, project->project, agents->items, items);
+    if (!status.ok()) return fail(status);
+  }
   return list_response(context, page, agents->total, std::move(items));
 }
 
 Result<http::Response> get_agent(Context& context) {
+  const bool with_status = context.params.flag("with_status");
+  if (with_status) context.core.usage.flush();
   auto found = find_agent(context, kRead);
   if (!found) return fail(found.error());
-  return json_response(200, render(found->agent, found->in.project, found->in.space));
+  if (Status status = context.params.check(); !status.ok()) return fail(status);
+  json::array items{render(found->agent, found->in.project, found->in.space)};
+  if (with_status) {
+    const Status status = add_status(context, found->in.project, {found->agent}, items);
+    if (!status.ok()) return fail(status);
+  }
+  return json_response(200, items[0]);
 }
 
 Result<http::Response> create_agent(Context& context) {
@@ -111,25 +162,34 @@ Result<http::Response> create_token(Context& context) {
   if (!created) return fail(created.error());
   json::object out = render(created->token, true);
   out["token"] = created->value.reveal();
+  out["installation"] = installation(context.core, found->agent.name, created->value.reveal());
   return json_response(201, out);
 }
 
 Result<http::Response> revoke_token(Context& context) {
   auto token = find_token(context, kChange);
   if (!token) return fail(token.error());
-  if (Status status = Agents(context.core).revoke_token(*token); !status.ok()) return fail(status);
+  if (Status status = Agents(context.core).revoke_token(context.user(), *token); !status.ok())
+    return fail(status);
   return no_content();
 }
 
 constexpr Route kRoutes[] = {
-    {"GET", "/projects/:id/cluster_agents", list_agents},
-    {"POST", "/projects/:id/cluster_agents", create_agent},
-    {"GET", "/projects/:id/cluster_agents/:agent_id", get_agent},
-    {"DELETE", "/projects/:id/cluster_agents/:agent_id", delete_agent},
-    {"GET", "/projects/:id/cluster_agents/:agent_id/tokens", list_tokens},
-    {"POST", "/projects/:id/cluster_agents/:agent_id/tokens", create_token},
-    {"GET", "/projects/:id/cluster_agents/:agent_id/tokens/:token_id", get_token},
-    {"DELETE", "/projects/:id/cluster_agents/:agent_id/tokens/:token_id", revoke_token},
+    {"GET", "/projects/:id/cluster_agents", list_agents, Need::kUser, "Agents of a project",
+     "with_status:boolean page:integer per_page:integer"},
+    {"POST", "/projects/:id/cluster_agents", create_agent, Need::kUser, "Register an agent", "name!"},
+    {"GET", "/projects/:id/cluster_agents/:agent_id", get_agent, Need::kUser, "An agent",
+     "with_status:boolean"},
+    {"DELETE", "/projects/:id/cluster_agents/:agent_id", delete_agent, Need::kUser,
+     "Delete an agent; its connections end"},
+    {"GET", "/projects/:id/cluster_agents/:agent_id/tokens", list_tokens, Need::kUser,
+     "Active tokens of an agent", "page:integer per_page:integer"},
+    {"POST", "/projects/:id/cluster_agents/:agent_id/tokens", create_token, Need::kUser,
+     "Make a token of an agent; it is shown this once", "name! description"},
+    {"GET", "/projects/:id/cluster_agents/:agent_id/tokens/:token_id", get_token, Need::kUser,
+     "An active token of an agent"},
+    {"DELETE", "/projects/:id/cluster_agents/:agent_id/tokens/:token_id", revoke_token, Need::kUser,
+     "Revoke a token of an agent; connections that use it end"},
 };
 
 }  // namespace

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <optional>
+
+#include "base/secret.h"
+#include "control/api/router.h"
 #include "control/api/throttle.h"
 #include "control/domain/core.h"
 #include "http/simple.h"
@@ -19,7 +23,17 @@ class Api {
   http::Response answer(const http::Request& request);
 
  private:
+  struct Known {
+    std::optional<Caller> caller;
+    std::optional<Secret> session;
+  };
+
+  Result<Known> identify(const http::Request& request);
+  std::optional<http::Response> forbid(const http::Request& request, const Route& route, const Known& known);
+  http::Response run(Context& context, const Route& route);
+  void audit(const Context& context, const Route& route);
   http::Response refuse_credentials(const http::Request& request);
+  http::Response too_many();
 
   Core& core_;
   Throttle throttle_;

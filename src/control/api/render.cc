@@ -117,7 +117,7 @@ json::object render(const AgentRecord& agent, const Project& project, const Name
           {"config_project", render_short(project, space)},
           {"created_at", json_time(agent.created_at)},
           {"created_by_user_id", json_id(agent.created_by_user_id)},
-          {"is_receptive", false}};
+          {"is_receptive", agent.receptive}};
 }
 
 json::object render(const AgentToken& token, bool with_last_use) {

@@ -65,7 +65,8 @@ TEST_F(ResourcesTest, WritingFilesTakesTheDeveloperRole) {
   const Person ada = add_user("ada");
   const std::string members = "/projects/" + std::to_string(id) + "/members";
   const std::string file = "/projects/root%2Fp/repository/files/a";
-  const std::string body = R"({"branch":"main","commit_message":"m","content":"x"})";
+  put_file("root%2Fp", "README", "x", root.token);
+  const std::string body = R"({"branch":"topic","start_branch":"main","commit_message":"m","content":"x"})";
   expect(403, "POST", file, ada.token, body);
   const std::string who = R"({"user_id":)" + std::to_string(ada.id);
   expect(201, "POST", members, root.token, who + R"(,"access_level":20})");

@@ -25,6 +25,7 @@ struct Context {
   std::map<std::string, std::string> named;  // parts of the path, decoded
   Params params;
   std::optional<Caller> caller;
+  std::optional<Secret> session;  // by which the caller came, when it was not by a token
 
   /// The caller, where the route requires one.
   const User& user() const { return caller->user; }
@@ -43,6 +44,7 @@ enum class Need {
   kAnyToken,  // whatever its scopes
   kUser,
   kAdmin,
+  kLogin,  // also those without a token; answers of 401 count against the address and the login
 };
 
 /// `pattern` is a path whose parts ":name" stand for one segment and "*name" (at most once) for one or more.
@@ -51,6 +53,10 @@ struct Route {
   std::string_view pattern;
   Handler handler;
   Need need = Need::kUser;
+  std::string_view summary = {};
+  /// Query and body parameters for the description: "name! search page:integer", "!" for those that are
+  /// needed.
+  std::string_view parameters = {};
 };
 
 /// Every group of endpoints has a table of its own.
@@ -60,6 +66,12 @@ std::span<const Route> group_routes();
 std::span<const Route> file_routes();
 std::span<const Route> repository_routes();
 std::span<const Route> agent_routes();
+std::span<const Route> agent_page_routes();
+std::span<const Route> branch_routes();
+std::span<const Route> environment_routes();
+std::span<const Route> project_token_routes();
+std::span<const Route> session_routes();
+std::span<const Route> url_configuration_routes();
 std::span<const Route> metadata_routes();
 
 /// The route for a method and an encoded path, with the decoded parts. HEAD falls back to GET. NOT_FOUND; or

@@ -10,16 +10,26 @@ constexpr std::size_t kMaxBuckets = 10'000;
 
 }  // namespace
 
-bool Throttle::failed(std::string_view peer) {
+Throttle::Bucket& Throttle::refilled(std::string_view peer) {
   const std::string_view address = peer.substr(0, peer.rfind(':'));
   const auto now = clock_.now();
-  const std::lock_guard lock(mutex_);
   if (buckets_.size() >= kMaxBuckets) forget_full(now);
   auto [place, fresh] = buckets_.try_emplace(std::string(address), Bucket{policy_.burst, now});
   Bucket& bucket = place->second;
   const std::chrono::duration<double, std::ratio<60>> minutes = now - bucket.at;
   bucket.left = std::min(policy_.burst, bucket.left + minutes.count() * policy_.per_minute);
   bucket.at = now;
+  return bucket;
+}
+
+bool Throttle::exhausted(std::string_view peer) {
+  const std::lock_guard lock(mutex_);
+  return refilled(peer).left < 1;
+}
+
+bool Throttle::failed(std::string_view peer) {
+  const std::lock_guard lock(mutex_);
+  Bucket& bucket = refilled(peer);
   if (bucket.left < 1) return false;
   bucket.left -= 1;
   return true;

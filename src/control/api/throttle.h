@@ -21,6 +21,8 @@ class Throttle {
 
   Throttle(const Clock& clock, Policy policy) : clock_(clock), policy_(policy) {}
 
+  /// Whether a failure of `peer` would be one too many; counts nothing.
+  bool exhausted(std::string_view peer);
   /// Counts a failure of `peer` ("192.0.2.1:1234": the port does not matter). False: too many, answer 429.
   bool failed(std::string_view peer);
   /// Seconds after which a failure is let through again.
@@ -31,6 +33,7 @@ class Throttle {
     double left;
     Clock::TimePoint at;
   };
+  Bucket& refilled(std::string_view peer);
   void forget_full(Clock::TimePoint now);
 
   const Clock& clock_;

@@ -17,7 +17,7 @@ constexpr std::size_t kMaxText = 255;
 // Longer than any token of ours; hashing megabytes for a stranger is work for nothing.
 constexpr std::size_t kMaxToken = 512;
 
-Status check(const NewUser& user) {
+Status check_user(const NewUser& user) {
   if (Status status = check_top_level_path(user.username); !status.ok()) {
     return {Code::kInvalidArgument, "username: " + status.message()};
   }
@@ -67,7 +67,7 @@ Result<Caller> Accounts::authenticate(const Secret& token) {
 }
 
 Result<User> Accounts::create_user(const NewUser& wanted) {
-  if (Status status = check(wanted); !status.ok()) return fail(status);
+  if (Status status = check_user(wanted); !status.ok()) return fail(status);
   auto hash = hash_password(wanted.password);
   if (!hash) return fail(hash.error());
   User user{.username = wanted.username,
@@ -92,15 +92,20 @@ Result<User> Accounts::create_user(const NewUser& wanted) {
   });
 }
 
-Result<Accounts::Created> Accounts::create_token(const NewAccessToken& wanted, std::optional<Secret> value) {
+Status Accounts::check(const NewAccessToken& wanted) const {
   if (wanted.name.empty() || wanted.name.size() > kMaxText) {
-    return fail(Code::kInvalidArgument, "name must have 1 to 255 characters");
+    return {Code::kInvalidArgument, "name must have 1 to 255 characters"};
   }
-  auto scopes = join_scopes(wanted.scopes);
-  if (!scopes) return fail(scopes.error());
+  if (auto scopes = join_scopes(wanted.scopes); !scopes) return scopes.error();
   if (wanted.expires_at != 0 && wanted.expires_at <= core_.now()) {
-    return fail(Code::kInvalidArgument, "expires_at must be in the future");
+    return {Code::kInvalidArgument, "expires_at must be in the future"};
   }
+  return {};
+}
+
+Result<Accounts::Created> Accounts::create_token(const NewAccessToken& wanted, std::optional<Secret> value) {
+  if (Status status = check(wanted); !status.ok()) return fail(status);
+  auto scopes = join_scopes(wanted.scopes);
   Created created{.token = {.user_id = wanted.user_id,
                             .name = wanted.name,
                             .scopes = std::move(*scopes),

@@ -53,6 +53,8 @@ class Accounts {
     AccessToken token;
     Secret value;  // the only time it is seen
   };
+  /// INVALID_ARGUMENT for a token that create_token would refuse.
+  Status check(const NewAccessToken& token) const;
   /// `value`, when given, becomes the token instead of a random one.
   Result<Created> create_token(const NewAccessToken& token, std::optional<Secret> value = std::nullopt);
   Status revoke_token(std::int64_t token_id);

@@ -3,6 +3,7 @@
 #include "control/domain/credentials.h"
 #include "control/domain/events.h"
 #include "control/domain/names.h"
+#include "control/store/agent_event_table.h"
 #include "control/store/agent_table.h"
 #include "control/store/database.h"
 
@@ -37,6 +38,11 @@ Result<AgentRecord> Agents::create(const User& creator, const Project& project, 
       return fail(Code::kAlreadyExists, "name \"" + name + "\" has already been taken in this project");
     }
     agent.id = AgentTable(sql).create(agent);
+    AgentEventTable(sql).add({.agent_id = agent.id,
+                              .kind = "agent_created",
+                              .detail = name,
+                              .user_id = creator.id,
+                              .recorded_at = agent.created_at});
     return agent;
   });
 }
@@ -72,13 +78,28 @@ Result<Agents::CreatedToken> Agents::create_token(const User& creator, const Age
       return fail(Code::kFailedPrecondition, "an agent can have only two active tokens: revoke one first");
     }
     created.token.id = tokens.create(created.token, token_hash(created.value));
+    AgentEventTable(sql).add({.agent_id = agent.id,
+                              .kind = "token_created",
+                              .detail = name,
+                              .user_id = creator.id,
+                              .token_id = created.token.id,
+                              .recorded_at = created.token.created_at});
     return created;
   });
 }
 
-Status Agents::revoke_token(const AgentToken& token) {
-  auto revoked =
-      core_.db.write([&](soci::session& sql) { return AgentTokenTable(sql).revoke(token.id, core_.now()); });
+Status Agents::revoke_token(const User& by, const AgentToken& token) {
+  auto revoked = core_.db.write([&](soci::session& sql) {
+    const Millis now = core_.now();
+    if (!AgentTokenTable(sql).revoke(token.id, now)) return false;
+    AgentEventTable(sql).add({.agent_id = token.agent_id,
+                              .kind = "token_revoked",
+                              .detail = token.name,
+                              .user_id = by.id,
+                              .token_id = token.id,
+                              .recorded_at = now});
+    return true;
+  });
   if (!revoked) return revoked.error();
   if (!*revoked) return {Code::kNotFound, "404 Agent Token Not Found"};
   raise_revoked(core_, {token});

@@ -34,7 +34,7 @@ class Agents {
   Result<CreatedToken> create_token(const User& creator, const AgentRecord& agent, const std::string& name,
                                     const std::string& description);
   /// NOT_FOUND when it is revoked already.
-  Status revoke_token(const AgentToken& token);
+  Status revoke_token(const User& by, const AgentToken& token);
 
  private:
   Core& core_;

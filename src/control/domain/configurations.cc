@@ -1,13 +1,15 @@
 #include "control/domain/configurations.h"
 
+#include <algorithm>
 #include <utility>
 
-#include "proto/agentcfg.pb.h"
 #include "control/config/configuration_file.h"
 #include "control/git/repository_store.h"
+#include "control/store/agent_event_table.h"
 #include "control/store/agent_table.h"
 #include "control/store/database.h"
 #include "control/store/namespace_table.h"
+#include "proto/agentcfg.pb.h"
 
 namespace towline::control {
 namespace {
@@ -95,7 +97,9 @@ Result<Configurations::InForce> Configurations::load(const Subject& subject, con
   if (!text->fault.empty()) return keep_last_good(subject, head, text->fault);
   auto parsed = config::parse_configuration(text->content);
   if (!parsed) return keep_last_good(subject, head, describe(parsed.error(), path));
+  std::string warnings;
   for (const config::Fault& warning : parsed->warnings) {
+    warnings += (warnings.empty() ? "" : "\n") + warning.describe(path);
     core_.log.warn("agent configuration: " + warning.describe(path),
                    {{"agent_id", subject.agent.id}, {"project", subject.agent.project_path}});
   }
@@ -103,8 +107,10 @@ Result<Configurations::InForce> Configurations::load(const Subject& subject, con
   const bool same = subject.has_stored && stored.content == text->content && stored.commit_id != kNoCommit;
   const std::string commit = same ? stored.commit_id : head;
   if (!same || !stored.fault.empty()) {
-    const Status saved = save(subject, {.commit_id = commit, .content = text->content});
+    const Status saved = save(subject, {.commit_id = commit, .content = text->content, .warnings = warnings});
     if (!saved.ok()) return fail(saved);
+    const bool first_blank = !subject.has_stored && text->content.empty();
+    if (!first_blank) note(subject, "configuration_applied", path + " at commit " + commit);
   }
   return InForce{head, commit, parsed->file};
 }
@@ -121,11 +127,42 @@ Result<Configurations::InForce> Configurations::keep_last_good(const Subject& su
     last.fault = fault;
     last.fault_commit_id = head;
     if (Status saved = save(subject, last); !saved.ok()) return fail(saved);
+    note(subject, "configuration_refused", fault);
   }
   auto good = config::parse_configuration(last.content);
   // A newer program may be stricter than the one that stored it.
   File file = good ? good->file : std::make_shared<const gitlab::agent::agentcfg::ConfigurationFile>();
   return InForce{head, last.commit_id, std::move(file)};
+}
+
+Result<ConfigurationVerdict> Configurations::verdict(std::int64_t agent_id) {
+  auto in_force = current(agent_id);
+  if (!in_force) return fail(in_force.error());
+  auto stored = core_.db.read([&](soci::session& sql) { return AgentTable(sql).configuration(agent_id); });
+  if (!stored) return fail(stored.error());
+  const StoredConfiguration row = stored->value_or(StoredConfiguration{});
+  ConfigurationVerdict verdict{.path = config::configuration_path(in_force->agent.name),
+                               .commit_id = in_force->commit_id,
+                               .content = row.content,
+                               .fault = row.fault};
+  const bool blank = row.content.find_first_not_of(" \t\r\n") == std::string::npos;
+  verdict.state = !row.fault.empty() ? "invalid" : blank ? "absent" : "valid";
+  std::string_view rest = row.warnings;
+  while (!rest.empty()) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    verdict.warnings.emplace_back(line);
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+  }
+  return verdict;
+}
+
+// A note that cannot be written is no reason to withhold the configuration; save() has told of the database.
+void Configurations::note(const Subject& subject, const char* kind, const std::string& detail) {
+  const Status noted = core_.db.write_quietly([&](soci::session& sql) {
+    AgentEventTable(sql).add(
+        {.agent_id = subject.agent.id, .kind = kind, .detail = detail, .recorded_at = core_.now()});
+  });
+  if (!noted.ok()) core_.log.warn("an agent's event was not recorded", {{"error", noted.to_string()}});
 }
 
 Status Configurations::save(const Subject& subject, const StoredConfiguration& configuration) {

@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "control/backend.h"
+#include "control/domain/agent_status.h"
 #include "control/domain/core.h"
 
 namespace towline::control {
@@ -20,6 +21,9 @@ class Configurations {
   /// The commit is that in which the text in force was first seen, so that unrelated commits change nothing;
   /// forty zeros while the repository is empty. NOT_FOUND when there is no such agent.
   Result<AgentConfiguration> current(std::int64_t agent_id);
+
+  /// What the newest version of the agent's file is worth. NOT_FOUND as for current().
+  Result<ConfigurationVerdict> verdict(std::int64_t agent_id);
 
  private:
   using File = std::shared_ptr<const gitlab::agent::agentcfg::ConfigurationFile>;
@@ -40,6 +44,7 @@ class Configurations {
   std::optional<InForce> known(std::int64_t agent_id, const std::string& head);
   Result<InForce> load(const Subject& subject, const std::string& head);
   Result<InForce> keep_last_good(const Subject& subject, const std::string& head, const std::string& fault);
+  void note(const Subject& subject, const char* kind, const std::string& detail);
   Status save(const Subject& subject, const StoredConfiguration& configuration);
 
   Core& core_;

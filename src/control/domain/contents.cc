@@ -2,9 +2,11 @@
 
 #include <set>
 
+#include "control/domain/branches.h"
 #include "control/domain/events.h"
 #include "control/git/repository_store.h"
 #include "control/store/database.h"
+#include "control/store/environment_table.h"
 #include "control/store/namespace_table.h"
 
 namespace towline::control {
@@ -54,6 +56,14 @@ Result<git::Commit> Contents::commit(const Project& project, const git::CommitRe
   return made;
 }
 
+Result<git::Commit> Contents::commit_as(Role role, const Project& project,
+                                        const git::CommitRequest& request) {
+  const Status allowed =
+      core_.db.read([&](soci::session& sql) { return check_push(sql, project, request.branch, role); });
+  if (!allowed.ok()) return fail(allowed);
+  return commit(project, request);
+}
+
 void Contents::references_changed(const Project& project, const git::References& before) {
   auto repository = open(project);
   if (!repository) return;
@@ -77,7 +87,13 @@ void Contents::references_changed(const Project& project, const git::References&
     auto stored = ProjectTable(sql).by_id(project.id);
     if (!stored) return;
     stored->last_activity_at = now.last_activity_at;
-    if (now.default_branch != project.default_branch) stored->default_branch = now.default_branch;
+    if (now.default_branch != project.default_branch) {
+      stored->default_branch = now.default_branch;
+      ProtectedBranchTable rules(sql);
+      if (!branch_rights(rules.of_project(project.id), now.default_branch, Role::kNone).is_protected) {
+        rules.create({.project_id = project.id, .name = now.default_branch});
+      }
+    }
     ProjectTable(sql).update(*stored);
   });
   if (!status.ok()) {

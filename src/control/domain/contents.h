@@ -14,6 +14,8 @@ class Contents {
   Result<git::Repository> open(const Project& project) const;
   /// Commits and tells the world; see git::Repository::apply.
   Result<git::Commit> commit(const Project& project, const git::CommitRequest& request);
+  /// The same for somebody with this role: PERMISSION_DENIED when the branch is protected from it.
+  Result<git::Commit> commit_as(Role role, const Project& project, const git::CommitRequest& request);
 
   /// To be called when the references of a repository may have moved, with what they were before.
   void references_changed(const Project& project, const git::References& before);

@@ -9,9 +9,11 @@
 
 namespace towline::control {
 
+class Configurations;
 class Database;
 class EventHub;
 class UsageRecorder;
+class Vault;
 namespace git {
 class RepositoryStore;
 }
@@ -26,6 +28,8 @@ struct Core {
   git::RepositoryStore& repositories;
   EventHub& events;
   UsageRecorder& usage;
+  Configurations& configurations;
+  const Vault& vault;
   const Clock& clock;
   Logger log;
   std::string version;

@@ -7,6 +7,7 @@
 #include "control/domain/names.h"
 #include "control/git/repository_store.h"
 #include "control/store/database.h"
+#include "control/store/environment_table.h"
 #include "control/store/member_table.h"
 #include "control/store/namespace_table.h"
 
@@ -84,6 +85,7 @@ Result<Project> Projects::create(const User& creator, const NewProject& wanted) 
     project.full_path = space->full_path + "/" + project.path;
     if (Status status = check_free(sql, project.full_path); !status.ok()) return fail(status);
     project.id = ProjectTable(sql).create(project);
+    ProtectedBranchTable(sql).create({.project_id = project.id, .name = project.default_branch});
     // Numbers are never given twice, so that a leftover of a crash here belongs to nobody.
     auto repository = core_.repositories.create(project.id, project.default_branch);
     if (!repository) return fail(repository.error());

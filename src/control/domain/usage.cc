@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "control/domain/core.h"
+#include "control/store/agent_event_table.h"
 #include "control/store/agent_table.h"
 #include "control/store/database.h"
 #include "control/store/user_table.h"
@@ -13,6 +14,9 @@ namespace {
 constexpr Millis kTokenInterval = 60'000;
 // Notes gather this long before they are written together.
 constexpr std::chrono::milliseconds kGather{500};
+// Agents that went are looked at this often, so that those that stay away are noticed.
+constexpr std::chrono::seconds kLookAgain{5};
+constexpr Millis kLongAway = 3'600'000;
 // Entries of the "written lately" maps above which those that are no longer of use are dropped.
 constexpr std::size_t kMaxRemembered = 10'000;
 
@@ -55,11 +59,92 @@ void UsageRecorder::agent_token_used(std::int64_t id) {
 
 void UsageRecorder::agent_seen(AgentPresence presence) {
   if (presence.token_id != 0) agent_token_used(presence.token_id);
-  const std::pair key{presence.agent_id, presence.pod_id};
+  if (presence.connection_id == 0) return;
   const Millis at = now();
   const std::lock_guard lock(mutex_);
-  notes_.pods[key] = {std::move(presence), at};
+  Connection& connection = notes_.connections[presence.connection_id];
+  if (connection.first == 0) connection.first = at;
+  connection.last = at;
+  connection.presence = std::move(presence);
   changed_.notify_one();
+}
+
+void UsageRecorder::agent_gone(std::int64_t agent_id, std::int64_t connection_id) {
+  const Millis at = now();
+  const std::lock_guard lock(mutex_);
+  Connection& connection = notes_.connections[connection_id];
+  connection.presence.agent_id = agent_id;
+  connection.last = at;
+  connection.gone = true;
+  changed_.notify_one();
+}
+
+void UsageRecorder::audit(AuditEvent event) {
+  const std::lock_guard lock(mutex_);
+  notes_.audit.push_back(std::move(event));
+  changed_.notify_one();
+}
+
+void UsageRecorder::write_connection(soci::session& sql, std::int64_t id, const Connection& connection) {
+  const AgentPresence& presence = connection.presence;
+  const auto agent = AgentTable(sql).by_id(presence.agent_id);
+  if (!agent) return;  // deleted meanwhile
+  AgentConnectionTable connections(sql);
+  const bool came = connection.first != 0 && !connections.exists(id);
+  const auto add = [&](const char* kind, const std::string& detail) {
+    AgentEventTable(sql).add({.agent_id = agent->id,
+                              .kind = kind,
+                              .detail = detail,
+                              .token_id = presence.token_id,
+                              .recorded_at = connection.first});
+  };
+  if (came) {
+    const std::string pod =
+        presence.pod_name.empty() ? "" : " pod " + presence.pod_namespace + "/" + presence.pod_name;
+    if (agent->last_contact_at == 0 || connection.first - agent->last_contact_at >= kLongAway) {
+      add("agent_connected", presence.version + pod);
+    }
+    if (!agent->last_version.empty() && !presence.version.empty() &&
+        agent->last_version != presence.version) {
+      add("version_changed", agent->last_version + " to " + presence.version + pod);
+    }
+    departed_.erase(agent->id);
+  }
+  if (connection.gone) {
+    connections.remove(id);
+    if (connections.of_agent(agent->id, connection.last).empty()) departed_[agent->id] = connection.last;
+  } else {
+    connections.put({.id = id,
+                     .agent_id = agent->id,
+                     .version = presence.version,
+                     .commit_id = presence.commit_id,
+                     .pod_namespace = presence.pod_namespace,
+                     .pod_name = presence.pod_name,
+                     .connected_at = connection.first,
+                     .last_seen_at = connection.last});
+  }
+  AgentTable(sql).contact(agent->id, connection.last, presence.version);
+}
+
+void UsageRecorder::write_departures(soci::session& sql, Millis now) {
+  for (auto each = departed_.begin(); each != departed_.end();) {
+    const auto [agent_id, at] = *each;
+    if (now - at < kAway) {
+      ++each;
+      continue;
+    }
+    if (AgentTable(sql).by_id(agent_id) && AgentConnectionTable(sql).of_agent(agent_id, now).empty()) {
+      AgentEventTable(sql).add({.agent_id = agent_id, .kind = "agent_disconnected", .recorded_at = at});
+    }
+    each = departed_.erase(each);
+  }
+}
+
+void UsageRecorder::write(soci::session& sql, const Notes& notes) {
+  for (const auto& [id, at] : notes.tokens) AccessTokenTable(sql).touch(id, at);
+  for (const auto& [id, at] : notes.agent_tokens) AgentTokenTable(sql).touch(id, at);
+  for (const auto& [id, connection] : notes.connections) write_connection(sql, id, connection);
+  for (const AuditEvent& event : notes.audit) AuditTable(sql).add(event);
 }
 
 void UsageRecorder::flush() {
@@ -69,11 +154,10 @@ void UsageRecorder::flush() {
     const std::lock_guard lock(mutex_);
     notes = std::exchange(notes_, {});
   }
-  if (notes.empty()) return;
+  if (notes.empty() && departed_.empty()) return;
   const Status status = db_.write_quietly([&](soci::session& sql) {
-    for (const auto& [id, at] : notes.tokens) AccessTokenTable(sql).touch(id, at);
-    for (const auto& [id, at] : notes.agent_tokens) AgentTokenTable(sql).touch(id, at);
-    for (const auto& [key, pod] : notes.pods) AgentTable(sql).record_presence(pod.first, pod.second);
+    write(sql, notes);
+    write_departures(sql, now());
   });
   if (!status.ok()) log_.warn("last use was not recorded", {{"error", status.to_string()}});
 }
@@ -81,8 +165,8 @@ void UsageRecorder::flush() {
 void UsageRecorder::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    changed_.wait(lock, [&] { return stopping_ || !notes_.empty(); });
-    changed_.wait_for(lock, kGather, [&] { return stopping_; });
+    changed_.wait_for(lock, kLookAgain, [&] { return stopping_ || !notes_.empty(); });
+    if (!stopping_) changed_.wait_for(lock, kGather, [&] { return stopping_; });
     lock.unlock();
     flush();
     lock.lock();

@@ -5,19 +5,25 @@
 #include <map>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "control/backend.h"
 #include "control/store/records.h"
 
+namespace soci {
+class session;
+}
+
 namespace towline::control {
 
 class Database;
 
-/// Notes when tokens were used and agents were seen, and writes that down from a thread of its own, so that
-/// no request waits for it: many notes in one transaction, and at most once a minute for each token. What was
-/// noted in the last moments before a crash is lost; an orderly end writes it. Safe from any thread.
+/// Notes what happens all the time (tokens used, agents that come, are there and go, changes for the audit
+/// log) and writes it down from a thread of its own, so that no request waits for it: many notes in one
+/// transaction, and at most once a minute for each token. What was noted in the last moments before a crash
+/// is lost; an orderly end writes it. Safe from any thread.
 class UsageRecorder {
  public:
   UsageRecorder(Database& db, const Clock& clock, Logger log);
@@ -26,20 +32,37 @@ class UsageRecorder {
   void token_used(std::int64_t access_token_id);
   void agent_token_used(std::int64_t agent_token_id);
   void agent_seen(AgentPresence presence);
+  /// An agent without a connection for kAway is said to be gone; sooner it has only changed connections.
+  void agent_gone(std::int64_t agent_id, std::int64_t connection_id);
+  void audit(AuditEvent event);
 
   /// Writes what has been noted so far and returns when it is in the database.
   void flush();
 
+  static constexpr Millis kAway = 10'000;
+
  private:
+  struct Connection {
+    AgentPresence presence;
+    Millis first = 0;
+    Millis last = 0;
+    bool gone = false;
+  };
   struct Notes {
     std::map<std::int64_t, Millis> tokens;
     std::map<std::int64_t, Millis> agent_tokens;
-    std::map<std::pair<std::int64_t, std::int64_t>, std::pair<AgentPresence, Millis>> pods;
-    bool empty() const { return tokens.empty() && agent_tokens.empty() && pods.empty(); }
+    std::map<std::int64_t, Connection> connections;
+    std::vector<AuditEvent> audit;
+    bool empty() const {
+      return tokens.empty() && agent_tokens.empty() && connections.empty() && audit.empty();
+    }
   };
 
   void run();
   void note(std::map<std::int64_t, Millis>& notes, std::map<std::int64_t, Millis>& written, std::int64_t id);
+  void write(soci::session& sql, const Notes& notes);
+  void write_connection(soci::session& sql, std::int64_t id, const Connection& connection);
+  void write_departures(soci::session& sql, Millis now);
   Millis now() const;
 
   Database& db_;
@@ -50,6 +73,8 @@ class UsageRecorder {
   std::condition_variable changed_;
   Notes notes_;
   std::map<std::int64_t, Millis> tokens_written_, agent_tokens_written_;
+  std::map<std::int64_t, Millis>
+      departed_;  // agents by when their last connection ended; guarded by writing_
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -4,9 +4,11 @@
 
 #include "base/encoding.h"
 #include "control/domain/accounts.h"
+#include "control/domain/branches.h"
 #include "control/domain/contents.h"
 #include "control/domain/projects.h"
 #include "control/store/database.h"
+#include "control/store/environment_table.h"
 #include "control/store/namespace_table.h"
 
 namespace towline::control::git_http {
@@ -122,6 +124,12 @@ std::expected<Permit, http::Response> Gate::check(const Operation& operation, co
   }
   Permit permit{.project = project, .username = caller ? caller->user.username : std::string()};
   if (operation.moves_references()) {
+    const Role role = (*found)->role;
+    auto rules = core_.db.read([&](soci::session& sql) {
+      return rules_for_hook(ProtectedBranchTable(sql).of_project(project.id), role);
+    });
+    if (!rules) return unavailable();
+    permit.rules = std::move(*rules);
     auto repository = Contents(core_).open(project);
     auto references = repository ? repository->references() : fail(repository.error());
     if (!references) return unavailable();

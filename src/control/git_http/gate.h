@@ -28,6 +28,7 @@ struct Permit {
   Project project;
   std::string username;    // empty: nobody
   git::References before;  // when the operation moves references
+  std::string rules;       // of protected branches, for the hook
 };
 
 /// Who may read and write repositories over HTTP: by basic authentication with a personal access token as the

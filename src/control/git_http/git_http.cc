@@ -10,6 +10,7 @@
 #include "control/domain/contents.h"
 #include "control/git/repository_store.h"
 #include "control/git_http/gate.h"
+#include "control/git_http/hook.h"
 #include "control/git_http/session.h"
 #include "http/simple.h"
 
@@ -20,7 +21,6 @@ namespace {
 const std::vector<std::pair<std::string, std::string>>& git_configuration() {
   static const std::vector<std::pair<std::string, std::string>> kSettings = {
       {"safe.directory", "*"},
-      {"core.hooksPath", "/dev/null"},
       {"core.fsync", "committed,reference"},
       {"http.receivepack", "true"},
       {"http.getanyfile", "false"},
@@ -34,6 +34,8 @@ const std::vector<std::pair<std::string, std::string>>& git_configuration() {
       {"receive.fsck.badTimezone", "ignore"}};
   return kSettings;
 }
+
+std::string hooks_folder(const Core& core) { return core.repositories.root() + "/../hooks"; }
 
 std::vector<std::string> environment(const Core& core, const Operation& operation, const Permit& permit,
                                      const http::RequestHead& head, std::string_view peer) {
@@ -65,7 +67,9 @@ std::vector<std::string> environment(const Core& core, const Operation& operatio
   pass("CONTENT_TYPE", "content-type");
   pass("HTTP_CONTENT_ENCODING", "content-encoding");
   pass("GIT_PROTOCOL", "git-protocol");
-  const auto& settings = git_configuration();
+  add("TOWLINE_PROTECTED", permit.rules);
+  auto settings = git_configuration();
+  settings.emplace_back("core.hooksPath", hooks_folder(core));
   add("GIT_CONFIG_COUNT", std::to_string(settings.size()));
   for (std::size_t i = 0; i < settings.size(); ++i) {
     add("GIT_CONFIG_KEY_" + std::to_string(i), settings[i].first);
@@ -84,7 +88,12 @@ struct Prepared {
 
 class Handler final : public http::RequestHandler {
  public:
-  Handler(Core& core, io::WorkerPool& pool) : core_(core), pool_(pool), gate_(core) {}
+  Handler(Core& core, io::WorkerPool& pool) : core_(core), pool_(pool), gate_(core) {
+    const Status written = write_hooks(hooks_folder(core));
+    // Without hooks Git would take any push, also into protected branches.
+    if (!written.ok()) core.log.error("pushes are refused: " + written.message());
+    writable_ = written.ok();
+  }
 
   void on_request(http::RequestHead head, bool has_body,
                   std::unique_ptr<http::ServerExchange> exchange) override {
@@ -122,6 +131,10 @@ class Handler final : public http::RequestHandler {
     auto permit = gate_.check(operation, head, peer);
     if (!permit) {
       prepared.refusal = std::move(permit.error());
+      return;
+    }
+    if (operation.writes && !writable_) {
+      prepared.refusal = git_message(500, "The server cannot take pushes; its log says why.");
       return;
     }
     if (children_.fetch_add(1) >= kMaxChildren) {
@@ -184,6 +197,7 @@ class Handler final : public http::RequestHandler {
   Core& core_;
   io::WorkerPool& pool_;
   Gate gate_;
+  bool writable_ = false;  // the hooks stand
   std::atomic<std::size_t> children_{0};
   std::mutex mutex_;
   std::map<Session*, std::shared_ptr<Session>> sessions_;

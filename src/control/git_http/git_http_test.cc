@@ -23,6 +23,7 @@
 namespace towline::control::git_http {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -226,8 +227,31 @@ TEST_F(GitHttpTest, ClonesFetchesAndPushes) {
   // What was committed meanwhile is not overwritten, unless one insists.
   EXPECT_THAT(sh("cd work && echo x > b && git add b && git commit -qm two && git push origin main"),
               HasSubstr("rejected"));
-  EXPECT_THAT(sh("cd work && git push -q --force origin main"), HasSubstr("[0]"));
+  EXPECT_THAT(sh("cd work && git push -q --force origin main"), HasSubstr("not allowed to force push"));
+  EXPECT_THAT(sh("cd work && git push -q origin main:topic && git commit -q --amend -m three && "
+                 "git push -q --force origin main:topic"),
+              HasSubstr("[0]"));
   EXPECT_THAT(sh("git -c protocol.version=2 ls-remote " + url("ROOT/Demo")), HasSubstr("refs/heads/main"));
+}
+
+TEST_F(GitHttpTest, ProtectedBranchesAreKept) {
+  make_project();
+  push_something();
+  const std::string rule = R"({"name":"release/*","push_access_level":30,"allow_force_push":true})";
+  EXPECT_THAT(call("POST", "/projects/root%2Fdemo/protected_branches", rule), HasSubstr(" 201 "));
+  EXPECT_THAT(sh("cd work && git push -q origin main:release/1 && git commit -q --amend -m again && "
+                 "git push -q --force origin main:release/1"),
+              HasSubstr("[0]"));
+  const std::string kept = R"({"name":"kept"})";
+  EXPECT_THAT(call("POST", "/projects/root%2Fdemo/protected_branches", kept), HasSubstr(" 201 "));
+  EXPECT_THAT(sh("cd work && git push -q origin main:kept"), HasSubstr("[0]"));
+  EXPECT_THAT(sh("cd work && git push -q origin :kept"), HasSubstr("cannot be deleted"));
+  const std::string nobody = R"({"name":"frozen","push_access_level":0})";
+  EXPECT_THAT(call("POST", "/projects/root%2Fdemo/protected_branches", nobody), HasSubstr(" 201 "));
+  EXPECT_THAT(sh("cd work && git push -q origin main:frozen"), HasSubstr("not allowed to push"));
+  // One push of several branches: what is allowed goes through, what is not is said.
+  EXPECT_THAT(sh("cd work && git push origin main:frozen main:free"),
+              AllOf(HasSubstr("main -> free"), HasSubstr("remote rejected] main -> frozen")));
 }
 
 TEST_F(GitHttpTest, AFirstPushOfAnotherBranchMakesItTheDefault) {
@@ -237,6 +261,7 @@ TEST_F(GitHttpTest, AFirstPushOfAnotherBranchMakesItTheDefault) {
                  url("root/demo") + " trunk"),
               HasSubstr("[0]"));
   EXPECT_EQ(json(call("GET", "/projects/root%2Fdemo", "")).at("default_branch"), "trunk");
+  EXPECT_THAT(call("GET", "/projects/root%2Fdemo/protected_branches/trunk", ""), HasSubstr(" 200 "));
   EXPECT_THAT(sh("git clone -q " + url("root/demo") + " other && cat other/a"), StartsWith("hi\n[0]"));
 }
 
@@ -270,7 +295,10 @@ TEST_F(GitHttpTest, RolesAndScopesDecide) {
   const std::string reader = make_user("reader", 30, "read_repository");
   EXPECT_THAT(clone(reader), HasSubstr("[0]"));
   EXPECT_THAT(push(reader), HasSubstr("write_repository"));
-  EXPECT_THAT(push(make_user("writer", 30, "write_repository")), HasSubstr("[0]"));
+  const std::string writer = make_user("writer", 30, "write_repository");
+  EXPECT_THAT(push(writer), HasSubstr("not allowed to push into the protected branch"));
+  EXPECT_THAT(sh("cd work && git push -q " + url("root/demo", writer) + " main:topic"), HasSubstr("[0]"));
+  EXPECT_THAT(push(make_user("maintainer", 40, "write_repository")), HasSubstr("[0]"));
   EXPECT_THAT(clone(make_user("proxy", 30, "k8s_proxy")), HasSubstr("read_repository"));
 }
 

@@ -11,7 +11,9 @@ static void columns(Query& q, AgentRecord& a) {
       .into(a.name)
       .into(a.created_by_user_id)
       .into(a.created_at)
-      .into(a.last_contact_at);
+      .into(a.last_contact_at)
+      .into(a.last_version)
+      .into(a.receptive);
 }
 
 static void columns(Query& q, AgentToken& t) {
@@ -30,15 +32,15 @@ static void columns(Query& q, StoredConfiguration& c) {
       .into(c.content)
       .into(c.fault)
       .into(c.fault_commit_id)
-      .into(c.updated_at);
+      .into(c.updated_at)
+      .into(c.warnings);
 }
 
 namespace {
 
-constexpr Millis kPodMemory = Millis{7} * 24 * 3600 * 1000;
-
 const std::string kAgentColumns =
-    "SELECT id, project_id, name, created_by_user_id, created_at, last_contact_at FROM agents ";
+    "SELECT id, project_id, name, created_by_user_id, created_at, last_contact_at, last_version, "
+    "(SELECT COUNT(*) FROM url_configurations u WHERE u.agent_id = agents.id) FROM agents ";
 const std::string kTokenColumns =
     "SELECT id, agent_id, name, description, created_by_user_id, created_at, last_used_at, revoked_at "
     "FROM agent_tokens ";
@@ -80,37 +82,20 @@ void AgentTable::remove(std::int64_t id) {
   Query(sql_, "DELETE FROM agents WHERE id = :id").with("id", id).run();
 }
 
-void AgentTable::record_presence(const AgentPresence& presence, Millis now) {
-  const bool known = Query(sql_, "UPDATE agents SET last_contact_at = :now WHERE id = :id")
-                         .with("now", now)
-                         .with("id", presence.agent_id)
-                         .changed() > 0;
-  if (!known) return;  // deleted meanwhile
-  Query(sql_, "DELETE FROM agent_presence WHERE agent_id = :id AND last_seen_at < :old")
-      .with("id", presence.agent_id)
-      .with("old", now - kPodMemory)
-      .run();
-  Query(sql_,
-        "INSERT INTO agent_presence (agent_id, pod_id, version, commit_id, pod_namespace, pod_name, "
-        "last_seen_at) "
-        "VALUES (:agent, :pod, :version, :commit, :namespace, :name, :now) ON CONFLICT (agent_id, pod_id) DO "
-        "UPDATE "
-        "SET version = excluded.version, commit_id = excluded.commit_id, pod_namespace = "
-        "excluded.pod_namespace, "
-        "pod_name = excluded.pod_name, last_seen_at = excluded.last_seen_at")
-      .with("agent", presence.agent_id)
-      .with("pod", presence.pod_id)
-      .with("version", presence.version)
-      .with("commit", presence.commit_id)
-      .with("namespace", presence.pod_namespace)
-      .with("name", presence.pod_name)
-      .with("now", now)
-      .run();
+bool AgentTable::contact(std::int64_t id, Millis now, const std::string& version) {
+  return Query(sql_,
+               "UPDATE agents SET last_contact_at = :now, last_version = CASE WHEN :version = '' THEN "
+               "last_version "
+               "ELSE :version END WHERE id = :id")
+             .with("now", now)
+             .with("version", version)
+             .with("id", id)
+             .changed() > 0;
 }
 
 std::optional<StoredConfiguration> AgentTable::configuration(std::int64_t agent_id) {
   return Query(sql_,
-               "SELECT agent_id, commit_id, content, fault, fault_commit_id, updated_at FROM "
+               "SELECT agent_id, commit_id, content, fault, fault_commit_id, updated_at, warnings FROM "
                "agent_configurations "
                "WHERE agent_id = :id")
       .with("id", agent_id)
@@ -118,18 +103,21 @@ std::optional<StoredConfiguration> AgentTable::configuration(std::int64_t agent_
 }
 
 void AgentTable::save_configuration(const StoredConfiguration& configuration) {
-  Query(
-      sql_,
-      "INSERT INTO agent_configurations (agent_id, commit_id, content, fault, fault_commit_id, updated_at) "
-      "VALUES (:agent, :commit, :content, :fault, :fault_commit, :now) ON CONFLICT (agent_id) DO UPDATE SET "
-      "commit_id = excluded.commit_id, content = excluded.content, fault = excluded.fault, "
-      "fault_commit_id = excluded.fault_commit_id, updated_at = excluded.updated_at")
+  Query(sql_,
+        "INSERT INTO agent_configurations (agent_id, commit_id, content, fault, fault_commit_id, updated_at, "
+        "warnings) "
+        "VALUES (:agent, :commit, :content, :fault, :fault_commit, :now, :warnings) ON CONFLICT (agent_id) "
+        "DO UPDATE SET "
+        "commit_id = excluded.commit_id, content = excluded.content, fault = excluded.fault, "
+        "fault_commit_id = excluded.fault_commit_id, updated_at = excluded.updated_at, warnings = "
+        "excluded.warnings")
       .with("agent", configuration.agent_id)
       .with("commit", configuration.commit_id)
       .with("content", configuration.content)
       .with("fault", configuration.fault)
       .with("fault_commit", configuration.fault_commit_id)
       .with("now", configuration.updated_at)
+      .with("warnings", configuration.warnings)
       .run();
 }
 

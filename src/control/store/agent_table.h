@@ -22,8 +22,8 @@ class AgentTable {
   Listed<AgentRecord> list(std::int64_t project_id, Page page);
   void remove(std::int64_t id);
 
-  /// Notes what a pod said of itself and forgets pods not seen for a week.
-  void record_presence(const AgentPresence& presence, Millis now);
+  /// A sign of life. An empty `version` leaves the last one. False when there is no such agent.
+  bool contact(std::int64_t id, Millis now, const std::string& version);
 
   std::optional<StoredConfiguration> configuration(std::int64_t agent_id);
   void save_configuration(const StoredConfiguration& configuration);

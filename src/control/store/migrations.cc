@@ -111,7 +111,85 @@ CREATE TABLE settings (
   value TEXT NOT NULL);
 )sql";
 
-constexpr std::array<Migration, 1> kMigrations = {{{1, kFirst}}};
+constexpr std::string_view kSecond = R"sql(
+DROP TABLE agent_presence;
+CREATE TABLE agent_connections (
+  id BIGINT NOT NULL PRIMARY KEY,
+  agent_id BIGINT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+  version TEXT NOT NULL,
+  commit_id TEXT NOT NULL,
+  pod_namespace TEXT NOT NULL,
+  pod_name TEXT NOT NULL,
+  connected_at BIGINT NOT NULL,
+  last_seen_at BIGINT NOT NULL);
+CREATE INDEX agent_connections_agent ON agent_connections (agent_id);
+ALTER TABLE agents ADD COLUMN last_version TEXT NOT NULL DEFAULT '';
+CREATE TABLE agent_events (
+  id @ID@,
+  agent_id BIGINT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+  kind TEXT NOT NULL,
+  detail TEXT NOT NULL,
+  user_id BIGINT NOT NULL,
+  token_id BIGINT NOT NULL,
+  recorded_at BIGINT NOT NULL);
+CREATE INDEX agent_events_agent ON agent_events (agent_id, id);
+ALTER TABLE agent_configurations ADD COLUMN warnings TEXT NOT NULL DEFAULT '';
+CREATE TABLE sessions (
+  id @ID@,
+  user_id BIGINT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  token_hash TEXT NOT NULL UNIQUE,
+  created_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL);
+CREATE INDEX sessions_user ON sessions (user_id);
+CREATE TABLE audit_events (
+  id @ID@,
+  at BIGINT NOT NULL,
+  user_id BIGINT NOT NULL,
+  username TEXT NOT NULL,
+  address TEXT NOT NULL,
+  action TEXT NOT NULL,
+  target TEXT NOT NULL);
+CREATE TABLE environments (
+  id @ID@,
+  project_id BIGINT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  slug TEXT NOT NULL,
+  state TEXT NOT NULL,
+  tier TEXT NOT NULL,
+  external_url TEXT NOT NULL,
+  description TEXT NOT NULL,
+  cluster_agent_id BIGINT REFERENCES agents (id) ON DELETE SET NULL,
+  kubernetes_namespace TEXT NOT NULL,
+  flux_resource_path TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL);
+CREATE UNIQUE INDEX environments_name ON environments (project_id, name);
+CREATE UNIQUE INDEX environments_slug ON environments (project_id, slug);
+CREATE INDEX environments_agent ON environments (cluster_agent_id);
+CREATE TABLE url_configurations (
+  id @ID@,
+  agent_id BIGINT NOT NULL UNIQUE REFERENCES agents (id) ON DELETE CASCADE,
+  url TEXT NOT NULL,
+  public_key TEXT NOT NULL,
+  private_key TEXT NOT NULL,
+  client_cert TEXT NOT NULL,
+  client_key TEXT NOT NULL,
+  ca_cert TEXT NOT NULL,
+  tls_host TEXT NOT NULL,
+  created_by_user_id BIGINT NOT NULL,
+  created_at BIGINT NOT NULL);
+CREATE TABLE protected_branches (
+  id @ID@,
+  project_id BIGINT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  push_access_level BIGINT NOT NULL,
+  allow_force_push BIGINT NOT NULL);
+CREATE UNIQUE INDEX protected_branches_name ON protected_branches (project_id, name);
+ALTER TABLE users ADD COLUMN bot_project_id BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX users_bot_project ON users (bot_project_id);
+)sql";
+
+constexpr std::array<Migration, 2> kMigrations = {{{1, kFirst}, {2, kSecond}}};
 
 std::string for_engine(const soci::session& sql, std::string_view text) {
   const std::string key = sql.get_backend_name() == "postgresql"

@@ -19,6 +19,7 @@ struct User {
   std::string state = "active";  // or "blocked"
   bool admin = false;
   Millis created_at = 0;
+  std::int64_t bot_project_id = 0;  // the project whose access token this is the user of
 
   bool active() const { return state == "active"; }
 };
@@ -83,6 +84,93 @@ struct AgentRecord {
   std::int64_t created_by_user_id = 0;
   Millis created_at = 0;
   Millis last_contact_at = 0;
+  std::string last_version;  // as its pods last said it, "v17.1.0"
+  /// Of a receptive agent: this server dials it.
+  bool receptive = false;
+};
+
+/// A connection of one of an agent's pods.
+struct AgentConnection {
+  std::int64_t id = 0;
+  std::int64_t agent_id = 0;
+  std::string version;
+  std::string commit_id;
+  std::string pod_namespace;
+  std::string pod_name;
+  Millis connected_at = 0;
+  Millis last_seen_at = 0;
+};
+
+/// Something that happened to an agent, for the page that lists a week of it.
+struct AgentEvent {
+  std::int64_t id = 0;
+  std::int64_t agent_id = 0;
+  std::string kind;    // "token_created", see AgentEventTable
+  std::string detail;  // for people
+  std::int64_t user_id = 0;
+  std::int64_t token_id = 0;
+  Millis recorded_at = 0;
+  std::string username;    // of user_id, while there is one
+  std::string user_name;   // likewise
+  std::string token_name;  // of token_id
+};
+
+/// A change that somebody made.
+struct AuditEvent {
+  std::int64_t id = 0;
+  Millis at = 0;
+  std::int64_t user_id = 0;
+  std::string username;
+  std::string address;
+  std::string action;  // "POST /projects/:id/cluster_agents"
+  std::string target;  // the path as it was called
+};
+
+/// A session of the web page, without its secret.
+struct SessionRecord {
+  std::int64_t id = 0;
+  std::int64_t user_id = 0;
+  Millis created_at = 0;
+  Millis expires_at = 0;
+};
+
+struct Environment {
+  std::int64_t id = 0;
+  std::int64_t project_id = 0;
+  std::string name;
+  std::string slug;
+  std::string state = "available";  // or "stopped"
+  std::string tier = "other";
+  std::string external_url;
+  std::string description;
+  std::int64_t cluster_agent_id = 0;
+  std::string kubernetes_namespace;
+  std::string flux_resource_path;
+  Millis created_at = 0;
+  Millis updated_at = 0;
+};
+
+/// How this server reaches a receptive agent. Keys are encrypted (domain/vault.h).
+struct UrlConfiguration {
+  std::int64_t id = 0;
+  std::int64_t agent_id = 0;
+  std::string url;
+  std::string public_key;   // base64; with private_key, when there is no client certificate
+  std::string private_key;  // encrypted
+  std::string client_cert;
+  std::string client_key;  // encrypted
+  std::string ca_cert;
+  std::string tls_host;
+  std::int64_t created_by_user_id = 0;
+  Millis created_at = 0;
+};
+
+struct ProtectedBranch {
+  std::int64_t id = 0;
+  std::int64_t project_id = 0;
+  std::string name;  // may hold "*"
+  Role push_access_level = Role::kMaintainer;
+  bool allow_force_push = false;
 };
 
 struct AgentToken {
@@ -104,6 +192,7 @@ struct StoredConfiguration {
   std::string fault;      // why a newer version is not in force; empty when the newest one is
   std::string fault_commit_id;
   Millis updated_at = 0;
+  std::string warnings;  // one a line
 };
 
 /// Which part of a list is asked for.

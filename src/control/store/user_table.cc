@@ -13,6 +13,7 @@ struct Text {
 // Found by argument-dependent lookup from Query::rows, hence outside the unnamed namespace.
 static void columns(Query& q, User& u) {
   q.into(u.id).into(u.username).into(u.name).into(u.email).into(u.state).into(u.admin).into(u.created_at);
+  q.into(u.bot_project_id);
 }
 
 static void columns(Query& q, AccessToken& t) {
@@ -35,7 +36,8 @@ bool AccessToken::has_scope(std::string_view scope) const {
 
 namespace {
 
-const std::string kUserColumns = "SELECT id, username, name, email, state, admin, created_at FROM users ";
+const std::string kUserColumns =
+    "SELECT id, username, name, email, state, admin, created_at, bot_project_id FROM users ";
 const std::string kTokenColumns =
     "SELECT id, user_id, name, scopes, created_at, expires_at, last_used_at, revoked_at FROM "
     "personal_access_tokens ";
@@ -53,8 +55,9 @@ std::string like_pattern(std::string_view text) {
 
 std::int64_t UserTable::create(const User& user, const std::string& password_hash) {
   return Query(sql_,
-               "INSERT INTO users (username, name, email, state, admin, password_hash, created_at) "
-               "VALUES (:username, :name, :email, :state, :admin, :password, :created) RETURNING id")
+               "INSERT INTO users (username, name, email, state, admin, password_hash, created_at, "
+               "bot_project_id) "
+               "VALUES (:username, :name, :email, :state, :admin, :password, :created, :bot) RETURNING id")
       .with("username", user.username)
       .with("name", user.name)
       .with("email", user.email)
@@ -62,6 +65,7 @@ std::int64_t UserTable::create(const User& user, const std::string& password_has
       .with("admin", user.admin)
       .with("password", password_hash)
       .with("created", user.created_at)
+      .with("bot", user.bot_project_id)
       .number();
 }
 
@@ -75,9 +79,16 @@ std::optional<User> UserTable::by_username(const std::string& username) {
       .row<User>();
 }
 
+std::optional<User> UserTable::by_login(const std::string& login) {
+  return Query(sql_, kUserColumns + "WHERE lower(username) = lower(:login) OR lower(email) = lower(:login)")
+      .with("login", login)
+      .row<User>();
+}
+
 Listed<User> UserTable::list(const std::string& username, const std::string& search, Page page) {
   const std::string where =
-      "WHERE (:username = '' OR lower(username) = lower(:username)) AND (:search = '' OR "
+      "WHERE bot_project_id = 0 AND (:username = '' OR lower(username) = lower(:username)) AND (:search = '' "
+      "OR "
       "lower(username || ' ' || name || ' ' || email) LIKE lower(:pattern) ESCAPE '\\') ";
   const auto bind = [&](Query& q) -> Query& {
     return q.with("username", username).with("search", search).with("pattern", like_pattern(search));
@@ -85,6 +96,16 @@ Listed<User> UserTable::list(const std::string& username, const std::string& sea
   Query count(sql_, "SELECT COUNT(*) FROM users " + where);
   Query rows(sql_, kUserColumns + where + "ORDER BY id LIMIT :limit OFFSET :offset");
   return {bind(rows).with(page).rows<User>(), bind(count).number()};
+}
+
+std::vector<User> UserTable::bots(std::int64_t project_id) {
+  return Query(sql_, kUserColumns + "WHERE bot_project_id = :project ORDER BY id")
+      .with("project", project_id)
+      .rows<User>();
+}
+
+void UserTable::remove(std::int64_t id) {
+  Query(sql_, "DELETE FROM users WHERE id = :id").with("id", id).run();
 }
 
 void UserTable::set_state(std::int64_t id, const std::string& state) {

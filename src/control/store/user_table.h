@@ -20,8 +20,14 @@ class UserTable {
   std::optional<User> by_id(std::int64_t id);
   /// Compares without case, as paths do.
   std::optional<User> by_username(const std::string& username);
+  /// By username or email, without case.
+  std::optional<User> by_login(const std::string& login);
   /// `username` empty: all; else that one. `search` empty: all; else a part of name, username or email.
+  /// Bots are not listed.
   Listed<User> list(const std::string& username, const std::string& search, Page page);
+  /// The users that stand for a project's access tokens.
+  std::vector<User> bots(std::int64_t project_id);
+  void remove(std::int64_t id);
   void set_state(std::int64_t id, const std::string& state);
   std::string password_hash(std::int64_t id);
   void set_password_hash(std::int64_t id, const std::string& hash);

@@ -1,10 +1,13 @@
 #include "modules/configuration/server/configuration.h"
 
+#include <cstring>
+#include <limits>
 #include <mutex>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "base/encoding.h"
 #include "io/loop.h"
 #include "proto/agent_configuration.pb.h"
 #include "proto/agentcfg.pb.h"
@@ -17,6 +20,13 @@ namespace agentcfg = ::gitlab::agent::agentcfg;
 
 // A change whose event was lost is found after this.
 constexpr std::chrono::minutes kPoll{5};
+
+// Never 0, and the same on no two servers.
+std::int64_t new_connection_id() {
+  std::int64_t id = 0;
+  std::memcpy(&id, random_bytes(sizeof id).data(), sizeof id);
+  return (id & std::numeric_limits<std::int64_t>::max()) | 1;
+}
 
 struct Shared;
 
@@ -54,7 +64,8 @@ class ConfigurationCall final : public grpc::ServerCallHandler,
   void revoked(std::int64_t agent_id, std::int64_t token_id) {
     loop_.post([weak = weak_from_this(), agent_id, token_id] {
       const auto self = weak.lock();
-      if (!self || !self->known_ || self->agent_.agent.id != agent_id || self->agent_.token_id != token_id) return;
+      if (!self || !self->known_ || self->agent_.agent.id != agent_id || self->agent_.token_id != token_id)
+        return;
       if (self->call_) self->call_->close_connection();
       self->finish(Status(Code::kUnauthenticated, "the agent's token was revoked"));
     });
@@ -79,12 +90,17 @@ class ConfigurationCall final : public grpc::ServerCallHandler,
   bool asking_ = false;
   bool again_ = false;
   std::string sent_commit_;
+  const std::int64_t connection_id_ = new_connection_id();
   std::shared_ptr<ConfigurationCall> keep_;
 };
 
 struct Shared {
   Shared(ServerOptions o, control::Backend& b, control::AgentAuthenticator& a, const Clock& clock, Logger l)
-      : options(std::move(o)), backend(b), authenticator(a), limiter(clock, options.calls_per_minute), log(std::move(l)) {}
+      : options(std::move(o)),
+        backend(b),
+        authenticator(a),
+        limiter(clock, options.calls_per_minute),
+        log(std::move(l)) {}
 
   ServerOptions options;
   control::Backend& backend;
@@ -110,7 +126,8 @@ void ConfigurationCall::authenticated(Result<control::AuthenticatedAgent> agent)
   if (!call_) return;
   if (!agent) return finish(agent.error());
   if (!shared_->limiter.allow(agent->token_id)) {
-    return finish(Status(Code::kResourceExhausted, "this token has made too many connections in the last minute"));
+    return finish(
+        Status(Code::kResourceExhausted, "this token has made too many connections in the last minute"));
   }
   agent_ = std::move(*agent);
   known_ = true;
@@ -125,13 +142,13 @@ void ConfigurationCall::authenticated(Result<control::AuthenticatedAgent> agent)
                                         {"version", request_.agent_meta().version()},
                                         {"pod", request_.agent_meta().pod_name()},
                                         {"peer", call_->peer()}});
-  seen();
   refresh();
 }
 
 void ConfigurationCall::seen() {
   shared_->backend.agent_seen({.agent_id = agent_.agent.id,
                                .token_id = agent_.token_id,
+                               .connection_id = connection_id_,
                                .version = request_.agent_meta().version(),
                                .commit_id = request_.agent_meta().commit_id(),
                                .pod_namespace = request_.agent_meta().pod_namespace(),
@@ -140,6 +157,7 @@ void ConfigurationCall::seen() {
 
 void ConfigurationCall::refresh() {
   poll_.start(kPoll);
+  seen();
   if (asking_) {
     again_ = true;  // the answer on its way may be older than the change
     return;
@@ -188,7 +206,7 @@ void ConfigurationCall::finish(const Status& status) {
     shared_->calls.erase(self);
   }
   shared_->log.info("agent disconnected", {{"agent_id", agent_.agent.id}, {"agent", agent_.agent.name}});
-  seen();
+  shared_->backend.agent_gone(agent_.agent.id, connection_id_);
 }
 
 class ConfigurationServerImpl final : public ConfigurationServer {
@@ -219,7 +237,8 @@ class ConfigurationServerImpl final : public ConfigurationServer {
 
 }  // namespace
 
-std::unique_ptr<ConfigurationServer> ConfigurationServer::create(ServerOptions options, control::Backend& backend,
+std::unique_ptr<ConfigurationServer> ConfigurationServer::create(ServerOptions options,
+                                                                 control::Backend& backend,
                                                                  control::AgentAuthenticator& authenticator,
                                                                  const Clock& clock, Logger log) {
   return std::make_unique<ConfigurationServerImpl>(

@@ -1,0 +1,148 @@
+// What the page of an agent shows beside the agent itself.
+#include <boost/json.hpp>
+
+#include "control/api/agents.h"
+#include "control/api/respond.h"
+#include "control/domain/configurations.h"
+#include "control/domain/contents.h"
+#include "control/domain/usage.h"
+#include "control/store/agent_event_table.h"
+#include "control/store/agent_table.h"
+#include "control/store/database.h"
+
+namespace towline::control::api {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::string_view kFolder = ".gitlab/agents";
+
+Result<http::Response> list_connections(Context& context) {
+  auto found = find_agent(context, kReadAgents);
+  if (!found) return fail(found.error());
+  context.core.usage.flush();
+  auto connections = context.core.db.read([&](soci::session& sql) {
+    return AgentConnectionTable(sql).of_agent(found->agent.id, context.core.now());
+  });
+  if (!connections) return fail(connections.error());
+  json::array items;
+  for (const AgentConnection& each : *connections) {
+    items.emplace_back(json::object{{"pod_id", std::to_string(each.id)},
+                                    {"pod_name", each.pod_name},
+                                    {"pod_namespace", each.pod_namespace},
+                                    {"version", each.version},
+                                    {"commit", each.commit_id},
+                                    {"connected_at", json_time(each.connected_at)},
+                                    {"last_seen_at", json_time(each.last_seen_at)}});
+  }
+  return json_response(200, items);
+}
+
+json::object render_event(const AgentEvent& event) {
+  json::value user = nullptr;
+  if (!event.username.empty()) {
+    user = json::object{{"id", event.user_id}, {"username", event.username}, {"name", event.user_name}};
+  }
+  json::value token = nullptr;
+  if (!event.token_name.empty()) token = json::object{{"id", event.token_id}, {"name", event.token_name}};
+  return {{"id", event.id},         {"kind", event.kind}, {"recorded_at", json_time(event.recorded_at)},
+          {"detail", event.detail}, {"user", user},       {"agent_token", token}};
+}
+
+Result<http::Response> list_activity(Context& context) {
+  auto found = find_agent(context, kReadAgents);
+  if (!found) return fail(found.error());
+  const Page page = context.params.page();
+  if (Status status = context.params.check(); !status.ok()) return fail(status);
+  context.core.usage.flush();
+  auto events = context.core.db.read([&](soci::session& sql) {
+    return AgentEventTable(sql).list(found->agent.id, context.core.now(), page);
+  });
+  if (!events) return fail(events.error());
+  json::array items;
+  for (const AgentEvent& event : events->items) items.emplace_back(render_event(event));
+  return list_response(context, page, events->total, std::move(items));
+}
+
+Result<http::Response> get_configuration(Context& context) {
+  auto found = find_agent(context, kReadAgents);
+  if (!found) return fail(found.error());
+  auto verdict = context.core.configurations.verdict(found->agent.id);
+  if (!verdict) return fail(verdict.error());
+  json::object out = render(*verdict);
+  out["content"] = verdict->content;
+  return json_response(200, out);
+}
+
+// The configuration files of the default branch, with the agents that follow them.
+Result<http::Response> list_configurations(Context& context) {
+  auto project = find_project(context, kReadAgents);
+  if (!project) return fail(project.error());
+  auto repository = Contents(context.core).open(project->project);
+  if (!repository) return fail(repository.error());
+  auto tree = repository->tree(project->project.default_branch, std::string(kFolder), true);
+  if (!tree && tree.error().code() != Code::kNotFound) return fail(tree.error());
+  json::array items;
+  if (!tree) return json_response(200, items);
+  auto agents = context.core.db.read(
+      [&](soci::session& sql) { return AgentTable(sql).list(project->project.id, {.size = 10'000}).items; });
+  if (!agents) return fail(agents.error());
+  for (const git::TreeEntry& entry : *tree) {
+    constexpr std::string_view kFile = "/config.yaml";
+    const std::string_view rest = std::string_view(entry.path).substr(kFolder.size() + 1);
+    if (entry.type != "blob" || !rest.ends_with(kFile)) continue;
+    const std::string name(rest.substr(0, rest.size() - kFile.size()));
+    if (name.empty() || name.find('/') != std::string::npos) continue;
+    std::int64_t agent_id = 0;
+    for (const AgentRecord& agent : *agents) {
+      if (agent.name == name) agent_id = agent.id;
+    }
+    items.emplace_back(json::object{{"name", name}, {"path", entry.path}, {"agent_id", json_id(agent_id)}});
+  }
+  return json_response(200, items);
+}
+
+constexpr Route kRoutes[] = {
+    {"GET", "/projects/:id/cluster_agents/:agent_id/connections", list_connections, Need::kUser,
+     "Pods of the agent that are connected"},
+    {"GET", "/projects/:id/cluster_agents/:agent_id/activity", list_activity, Need::kUser,
+     "A week of what happened to the agent, the newest first", "page:integer per_page:integer"},
+    {"GET", "/projects/:id/cluster_agents/:agent_id/configuration", get_configuration, Need::kUser,
+     "The configuration in force and what its newest version is worth"},
+};
+// Before the routes that take "configurations" for an agent's number.
+constexpr Route kFirst[] = {
+    {"GET", "/projects/:id/cluster_agents/configurations", list_configurations, Need::kUser,
+     "Configuration files in the repository, with or without an agent"},
+};
+
+}  // namespace
+
+std::span<const Route> agent_page_routes() { return kRoutes; }
+std::span<const Route> configuration_file_routes() { return kFirst; }
+
+json::object render(const ConfigurationVerdict& verdict) {
+  json::array warnings;
+  for (const std::string& warning : verdict.warnings) warnings.emplace_back(warning);
+  return {{"state", verdict.state},
+          {"path", verdict.path},
+          {"commit_id", verdict.commit_id},
+          {"fault", verdict.fault.empty() ? json::value(nullptr) : json::value(verdict.fault)},
+          {"warnings", warnings}};
+}
+
+json::object render(const AgentStatus& status, const AgentRecord& agent) {
+  json::array versions;
+  for (const std::string& version : status.versions) versions.emplace_back(version);
+  json::array warnings;
+  for (const auto& warning : status.warnings) {
+    warnings.emplace_back(json::object{{"code", warning.code}, {"message", warning.message}});
+  }
+  return {{"state", status.state},
+          {"last_contact_at", json_time(agent.last_contact_at)},
+          {"versions", versions},
+          {"warnings", warnings},
+          {"connections", status.connections}};
+}
+
+}  // namespace towline::control::api

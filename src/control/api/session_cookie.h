@@ -1,0 +1,12 @@
+#pragma once
+
+#include <string_view>
+
+namespace towline::control::api {
+
+/// The session's cookie. "__Host-" binds it to this very host and to TLS; the other name serves a server
+/// whose external address is http://, on a developer's machine.
+inline constexpr std::string_view kSessionCookie = "__Host-towline_session";
+inline constexpr std::string_view kPlainSessionCookie = "towline_session";
+
+}  // namespace towline::control::api

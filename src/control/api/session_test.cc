@@ -1,0 +1,151 @@
+#include <gmock/gmock.h>
+
+#include "control/test_plane.h"
+
+namespace towline::control {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+class SessionTest : public PlaneTest {
+ protected:
+  struct LoggedIn {
+    std::string cookie;
+    std::string csrf;
+  };
+  http::Response log_in(const std::string& login, const std::string& password,
+                        const std::string& peer = "192.0.2.1:1") {
+    http::Request request{
+        .head = {.method = "POST", .target = "/api/v4/session"},
+        .body = boost::json::serialize(boost::json::object{{"login", login}, {"password", password}}),
+        .peer = peer};
+    request.head.headers.add("content-type", "application/json");
+    return api.answer(request);
+  }
+  LoggedIn session_of(const std::string& login) {
+    const auto response = log_in(login, "correct horse");
+    EXPECT_EQ(response.status, 201) << response.body;
+    const std::string set = header(response, "set-cookie");
+    return {set.substr(0, set.find(';')), std::string(json(response).at("csrf_token").as_string())};
+  }
+  http::Response with(const std::string& method, const std::string& path, const LoggedIn& session,
+                      std::string body = "", bool show_csrf = true) {
+    http::Request request{.head = {.method = method, .target = "/api/v4" + path}, .body = std::move(body)};
+    request.head.headers.add("cookie", "theme=dark; " + session.cookie);
+    if (show_csrf) request.head.headers.add("x-csrf-token", session.csrf);
+    if (!request.body.empty()) request.head.headers.add("content-type", "application/json");
+    return api.answer(request);
+  }
+};
+
+TEST_F(SessionTest, APasswordOpensASessionThatTheCookieCarries) {
+  add_user("ada");
+  const auto response = log_in("ADA@example.com", "correct horse");
+  EXPECT_EQ(response.status, 201);
+  EXPECT_THAT(header(response, "set-cookie"),
+              AllOf(StartsWith("__Host-towline_session="), HasSubstr("; HttpOnly"), HasSubstr("; Secure"),
+                    HasSubstr("; SameSite=Lax"), HasSubstr("; Path=/;")));
+  EXPECT_EQ(json(response).at("user").at("username"), "ada");
+  const LoggedIn session = session_of("ada");
+  EXPECT_EQ(json(with("GET", "/user", session)).at("username"), "ada");
+  EXPECT_EQ(json(with("GET", "/session", session)).at("csrf_token").as_string(), session.csrf);
+  EXPECT_EQ(call("GET", "/session").status, 401);
+}
+
+TEST_F(SessionTest, AChangeNeedsTheCsrfToken) {
+  add_user("ada");
+  const LoggedIn session = session_of("ada");
+  const std::string body = R"({"name":"p"})";
+  EXPECT_EQ(with("POST", "/projects", session, body, false).status, 403);
+  LoggedIn wrong = session;
+  wrong.csrf = session_of("ada").csrf;
+  EXPECT_EQ(with("POST", "/projects", wrong, body).status, 403);
+  EXPECT_EQ(with("POST", "/projects", session, body).status, 201);
+}
+
+TEST_F(SessionTest, WrongPasswordsAllLookAlikeAndAreCounted) {
+  add_user("ada");
+  const std::string unknown = log_in("nobody", "correct horse").body;
+  EXPECT_EQ(log_in("ada", "wrong").body, unknown);
+  EXPECT_EQ(log_in("ada", "").status, 400);
+  // From many addresses: the name has its limit too.
+  int refused = 0;
+  for (int i = 0; i < 25; ++i)
+    refused += log_in("ada", "wrong", "198.51.100." + std::to_string(i) + ":1").status == 429;
+  EXPECT_GE(refused, 5);
+  const auto locked = log_in("ada", "correct horse", "203.0.113.1:1");
+  EXPECT_EQ(locked.status, 429);
+  EXPECT_THAT(header(locked, "retry-after"), Not("<none>"));
+  clock.advance(std::chrono::minutes(10));
+  EXPECT_EQ(log_in("ada", "correct horse", "203.0.113.1:1").status, 201);
+}
+
+TEST_F(SessionTest, SessionsEnd) {
+  const Person ada = add_user("ada");
+  const LoggedIn session = session_of("ada");
+  const LoggedIn other = session_of("ada");
+  EXPECT_EQ(with("DELETE", "/session", session).status, 204);
+  EXPECT_EQ(with("GET", "/user", session).status, 401);
+  EXPECT_EQ(
+      with("PUT", "/user/password", other, R"({"current_password":"wrong","password":"battery staple"})")
+          .status,
+      401);
+  EXPECT_EQ(with("PUT", "/user/password", other,
+                 R"({"current_password":"correct horse","password":"battery staple"})")
+                .status,
+            204);
+  EXPECT_EQ(with("GET", "/user", other).status, 401);
+  EXPECT_EQ(log_in("ada", "correct horse").status, 401);
+  EXPECT_EQ(log_in("ada", "battery staple").status, 201);
+  expect(201, "POST", "/users/" + std::to_string(ada.id) + "/block", root.token);
+  EXPECT_EQ(log_in("ada", "battery staple").status, 401);
+}
+
+TEST_F(SessionTest, SessionsExpire) {
+  add_user("ada");
+  const LoggedIn session = session_of("ada");
+  clock.advance(std::chrono::hours(24 * 14));
+  EXPECT_EQ(with("GET", "/user", session).status, 401);
+}
+
+TEST_F(SessionTest, NothingOfAPasswordIsLogged) {
+  add_user("ada");
+  session_of("ada");
+  log_in("ada", "correct horse battery");
+  for (const std::string& line : lines) EXPECT_THAT(line, Not(HasSubstr("correct horse")));
+}
+
+TEST_F(SessionTest, ChangesAreAudited) {
+  const Person ada = add_user("ada");
+  make_project("p", ada);
+  session_of("ada");
+  expect(403, "GET", "/audit_events", ada.token);
+  const auto listed = expect(200, "GET", "/audit_events", root.token).as_array();
+  ASSERT_EQ(listed.size(), 2U);
+  EXPECT_EQ(listed[0].at("action"), "POST /session");
+  EXPECT_EQ(listed[0].at("author_name"), "ada");
+  EXPECT_EQ(listed[1].at("action"), "POST /projects");
+  EXPECT_EQ(listed[1].at("target"), "/api/v4/projects");
+  EXPECT_EQ(listed[1].at("ip_address"), "192.0.2.1");
+  EXPECT_THAT(lines, ::testing::Contains(AllOf(HasSubstr("\"audit\""), HasSubstr("POST /projects"))));
+}
+
+TEST_F(SessionTest, NamespacesAreThoseInWhichOneMayMakeProjects) {
+  const Person ada = add_user("ada");
+  const auto group =
+      expect(201, "POST", "/groups", root.token, R"({"name":"g","path":"g"})").at("id").as_int64();
+  const std::string member = R"({"user_id":)" + std::to_string(ada.id);
+  expect(201, "POST", "/groups/g/members", root.token, member + R"(,"access_level":30})");
+  EXPECT_EQ(expect(200, "GET", "/namespaces", ada.token).as_array().size(), 1U);
+  expect(200, "PUT", "/groups/g/members/" + std::to_string(ada.id), root.token, R"({"access_level":40})");
+  const auto mine = expect(200, "GET", "/namespaces", ada.token).as_array();
+  ASSERT_EQ(mine.size(), 2U);
+  EXPECT_EQ(mine[0].at("full_path"), "ada");
+  EXPECT_EQ(mine[1].at("id"), group);
+}
+
+}  // namespace
+}  // namespace towline::control

@@ -1,0 +1,131 @@
+#include "control/domain/url_configurations.h"
+
+#include <memory>
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include "base/encoding.h"
+#include "base/url.h"
+#include "control/domain/vault.h"
+#include "control/store/database.h"
+#include "control/store/environment_table.h"
+
+namespace towline::control {
+namespace {
+
+constexpr std::size_t kMaxPem = 64 * 1024;
+constexpr std::size_t kMaxUrl = 2048;
+
+template <auto Free>
+struct Freer {
+  template <typename T>
+  void operator()(T* handle) const {
+    Free(handle);
+  }
+};
+using Bio = std::unique_ptr<BIO, Freer<BIO_free_all>>;
+using Key = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
+using Certificate = std::unique_ptr<X509, Freer<X509_free>>;
+
+Bio reading(const std::string& text) {
+  return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+}
+
+int no_passphrase(char*, int, int, void*) { return -1; }
+
+Certificate first_certificate(const std::string& pem) {
+  Certificate certificate(PEM_read_bio_X509(reading(pem).get(), nullptr, no_passphrase, nullptr));
+  ERR_clear_error();
+  return certificate;
+}
+
+Status check(const NewUrlConfiguration& wanted) {
+  const auto refuse = [](const char* message) { return Status(Code::kInvalidArgument, message); };
+  const auto url = parse_url(wanted.url);
+  if (wanted.url.size() > kMaxUrl || !url || (url->scheme != "grpc" && url->scheme != "grpcs") ||
+      url->host.empty()) {
+    return refuse("url must be an address that begins with grpc:// or grpcs://");
+  }
+  const bool tls = url->scheme == "grpcs";
+  if (!tls && (!wanted.client_cert.empty() || !wanted.ca_cert.empty() || !wanted.tls_host.empty())) {
+    return refuse("client_cert, ca_cert and tls_host need a url that begins with grpcs://");
+  }
+  if (wanted.client_cert.empty() != wanted.client_key.empty()) {
+    return refuse("client_cert and client_key must be given together");
+  }
+  if (wanted.client_cert.size() > kMaxPem || wanted.client_key.reveal().size() > kMaxPem ||
+      wanted.ca_cert.size() > kMaxPem || wanted.tls_host.size() > 253) {
+    return refuse("client_cert, client_key, ca_cert or tls_host is too long");
+  }
+  if (!wanted.ca_cert.empty() && !first_certificate(wanted.ca_cert))
+    return refuse("ca_cert holds no PEM certificate");
+  if (wanted.client_cert.empty()) return {};
+  const Certificate certificate = first_certificate(wanted.client_cert);
+  if (!certificate) return refuse("client_cert holds no PEM certificate");
+  const Key key(
+      PEM_read_bio_PrivateKey(reading(wanted.client_key.reveal()).get(), nullptr, no_passphrase, nullptr));
+  ERR_clear_error();
+  if (!key) return refuse("client_key is not an unencrypted PEM key");
+  const bool fits = X509_check_private_key(certificate.get(), key.get()) == 1;
+  ERR_clear_error();
+  return fits ? Status() : refuse("client_key does not fit client_cert");
+}
+
+struct KeyPair {
+  std::string public_key;  // base64 of the 32 bytes
+  Secret private_key;      // PEM
+};
+
+Result<KeyPair> make_key_pair() {
+  const Key key(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
+  std::string raw(32, '\0');
+  std::size_t size = raw.size();
+  const Bio out(BIO_new(BIO_s_mem()));
+  if (!key ||
+      EVP_PKEY_get_raw_public_key(key.get(), reinterpret_cast<unsigned char*>(raw.data()), &size) != 1 ||
+      PEM_write_bio_PrivateKey(out.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1) {
+    return fail(Code::kInternal, "an Ed25519 key pair cannot be made");
+  }
+  char* text = nullptr;
+  const long length = BIO_get_mem_data(out.get(), &text);
+  return KeyPair{base64_encode(raw), Secret(std::string(text, static_cast<std::size_t>(length)))};
+}
+
+}  // namespace
+
+Result<UrlConfiguration> UrlConfigurations::create(const User& by, const AgentRecord& agent,
+                                                   const NewUrlConfiguration& wanted) {
+  if (Status status = check(wanted); !status.ok()) return fail(status);
+  UrlConfiguration made{.agent_id = agent.id,
+                        .url = wanted.url,
+                        .client_cert = wanted.client_cert,
+                        .ca_cert = wanted.ca_cert,
+                        .tls_host = wanted.tls_host,
+                        .created_by_user_id = by.id,
+                        .created_at = core_.now()};
+  const std::string purpose = "agent " + std::to_string(agent.id);
+  if (!wanted.client_cert.empty()) {
+    made.client_key = core_.vault.seal(wanted.client_key, purpose);
+  } else {
+    auto pair = make_key_pair();
+    if (!pair) return fail(pair.error());
+    made.public_key = pair->public_key;
+    made.private_key = core_.vault.seal(pair->private_key, purpose);
+  }
+  return core_.db.write([&](soci::session& sql) -> Result<UrlConfiguration> {
+    if (UrlConfigurationTable(sql).of_agent(agent.id)) {
+      return fail(Code::kFailedPrecondition, "the agent already has a URL configuration: delete it first");
+    }
+    made.id = UrlConfigurationTable(sql).create(made);
+    return made;
+  });
+}
+
+Status UrlConfigurations::remove(const UrlConfiguration& configuration) {
+  return core_.db.write([&](soci::session& sql) { UrlConfigurationTable(sql).remove(configuration.id); });
+}
+
+}  // namespace towline::control
