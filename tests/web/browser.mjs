@@ -48,7 +48,7 @@ export async function newPage({ locale = "en-US", colorScheme = "light", lenient
     ...options,
   });
   contexts.push(context);
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(30_000);
   if (!lenient) await watchForFaults(context);
   return context.newPage();
 }

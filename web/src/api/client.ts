@@ -47,6 +47,10 @@ export class Api {
   async get<T>(path: string): Promise<T> {
     return decode<T>(await this.#ask("GET", path));
   }
+  async text(path: string): Promise<string> {
+    const response = await this.#ask("GET", path);
+    return response.ok ? response.text() : decode<string>(response);
+  }
   async list<T>(path: string): Promise<Page<T>> {
     const response = await this.#ask("GET", path);
     const items = await decode<T[]>(response);

@@ -121,6 +121,16 @@ export function useConfiguration(projectId: number, agentId: number) {
   });
 }
 
+/** The text of a file at the head of a branch; asked for again when `version` changes. */
+export function useFile(project: Project, path: string, version: string) {
+  const api = useApi();
+  const query = new URLSearchParams({ ref: project.default_branch });
+  return useQuery({
+    queryKey: ["file", project.id, path, version],
+    queryFn: () => api.text(`/projects/${project.id}/repository/files/${encodeURIComponent(path)}/raw?${query}`),
+  });
+}
+
 export function usePods(projectId: number, agentId: number) {
   const api = useApi();
   return useQuery({

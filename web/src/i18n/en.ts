@@ -144,8 +144,9 @@ export const en = {
   "config.absent": "There is no file, so the agent runs with the default configuration.",
   "config.warnings": "Warnings",
   "config.path": "File",
-  "config.commit": "Commit",
-  "config.content": "Content",
+  "config.commit": "Commit in force",
+  "config.broken": "Newest version, which is broken",
+  "config.inForce": "In force",
 
   "pods.caption": "Pods that are connected now",
   "pods.none": "No pod of this agent is connected.",

@@ -146,8 +146,9 @@ export const ja: Record<keyof typeof en, string> = {
   "config.absent": "ファイルがないため、エージェントはデフォルトの設定で動作します。",
   "config.warnings": "警告",
   "config.path": "ファイル",
-  "config.commit": "コミット",
-  "config.content": "内容",
+  "config.commit": "適用中のコミット",
+  "config.broken": "エラーのある最新版",
+  "config.inForce": "適用中の内容",
 
   "pods.caption": "現在接続中のポッド",
   "pods.none": "このエージェントのポッドは接続されていません。",

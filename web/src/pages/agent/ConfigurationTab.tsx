@@ -1,7 +1,7 @@
 import { Alert } from "@mantine/core";
 import { useTranslation } from "react-i18next";
-import { useConfiguration } from "../../api/queries";
-import type { Configuration } from "../../api/types";
+import { useConfiguration, useFile } from "../../api/queries";
+import type { Configuration, Project } from "../../api/types";
 import { QueryState } from "../../components/QueryState";
 import { parseFaults } from "../../lib/faults";
 import type { AgentTabProps } from "../AgentPage";
@@ -10,18 +10,29 @@ import classes from "./ConfigurationTab.module.css";
 const COLOURS = { valid: "green", invalid: "red", absent: "gray" };
 
 export function ConfigurationTab({ project, agentId }: AgentTabProps) {
+  const { t } = useTranslation();
   const configuration = useConfiguration(project.id, agentId);
   return (
     <QueryState query={configuration}>
       {(found) => (
         <>
           <Verdict configuration={found} />
+          {found.state === "invalid" && <BrokenFile project={project} configuration={found} />}
           <Origin configuration={found} />
-          {found.content !== null && found.content !== undefined && found.content !== "" && (
-            <Content text={found.content} fault={found.fault} />
-          )}
+          {found.content && <Content title={t("config.inForce")} text={found.content} />}
         </>
       )}
+    </QueryState>
+  );
+}
+
+/** The newest version of the file, with the lines at fault marked. */
+function BrokenFile({ project, configuration }: { project: Project; configuration: Configuration }) {
+  const { t } = useTranslation();
+  const file = useFile(project, configuration.path, configuration.fault ?? "");
+  return (
+    <QueryState query={file}>
+      {(text) => <Content title={t("config.broken")} text={text} fault={configuration.fault} />}
     </QueryState>
   );
 }
@@ -67,15 +78,14 @@ function Origin({ configuration }: { configuration: Configuration }) {
   );
 }
 
-/** The file with numbered lines, of which those at fault are marked. */
-function Content({ text, fault }: { text: string; fault: string | null }) {
-  const { t } = useTranslation();
+/** Numbered lines, of which those at fault are marked. */
+function Content({ title, text, fault = null }: { title: string; text: string; fault?: string | null }) {
   const marked = new Set(parseFaults(fault).map((each) => each.line));
   const lines = text.replace(/\n$/, "").split("\n");
   return (
-    <>
-      <h2 className={classes.heading}>{t("config.content")}</h2>
-      <pre className={classes.content} tabIndex={0} role="group" aria-label={t("config.content")}>
+    <section className={classes.section}>
+      <h2 className={classes.heading}>{title}</h2>
+      <pre className={classes.content} tabIndex={0} role="group" aria-label={title}>
         {lines.map((line, i) => (
           <div key={i} className={classes.line} data-fault={marked.has(i + 1) || undefined}>
             <span className={classes.number}>{i + 1}</span>
@@ -83,6 +93,6 @@ function Content({ text, fault }: { text: string; fault: string | null }) {
           </div>
         ))}
       </pre>
-    </>
+    </section>
   );
 }
