@@ -46,6 +46,18 @@ test("the session outlives a reload and ends by signing out", async () => {
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
 });
 
+test("a session that ends meanwhile leads to the log-in, and back to where one was", async () => {
+  const page = await signedIn();
+  await page.goto("/root/demo/-/clusters");
+  await page.getByRole("heading", { name: "Kubernetes clusters" }).waitFor();
+  await page.context().clearCookies();
+  await page.getByRole("heading", { name: "Sign in" }).waitFor(); // the view asks every few seconds
+  await page.locator("input[name=login]").fill("root");
+  await page.locator("input[name=password]").fill(env.TOWLINE_ROOT_PASSWORD);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("heading", { name: "Kubernetes clusters" }).waitFor();
+});
+
 test("another address after the log-in is only one of this server", async () => {
   const page = await newPage();
   await page.goto("/users/sign_in?return_to=//evil.example/");

@@ -21,7 +21,7 @@ export function Dialog({ opened, title, onClose, children, wide, closeOnClickOut
       title={title}
       size={wide ? "xl" : "md"}
       closeOnClickOutside={closeOnClickOutside}
-      lockScroll={false} // page.css does it, without the <style> element that the policy forbids
+      lockScroll={false} // it would write a <style> element, which the policy forbids
       closeButtonProps={{ "aria-label": t("app.close") }}
       transitionProps={{ duration: 0 }}
     >

@@ -35,14 +35,15 @@ export function ActivityTab({ project, agentId }: AgentTabProps) {
 
 function Event({ event }: { event: Activity }) {
   const { t } = useTranslation();
+  const token = event.agent_token?.name;
   const title = `activity.${event.kind}` as keyof typeof en;
   return (
     <li className={classes.event} data-kind={event.kind}>
       <div>
         {/* A newer server may know kinds that this page does not. */}
         <strong>{title in en ? t(title) : event.kind}</strong> {event.user && t("activity.by", { name: event.user.name })}
-        {event.agent_token && <p>{t("activity.token", { name: event.agent_token.name })}</p>}
-        {event.detail && <p className={classes.detail}>{event.detail}</p>}
+        {token && <p>{t("activity.token", { name: token })}</p>}
+        {event.detail && event.detail !== token && <p className={classes.detail}>{event.detail}</p>}
       </div>
       <RelativeTime iso={event.recorded_at} />
     </li>
