@@ -102,7 +102,12 @@ Result<std::unique_ptr<Database>> Database::open(const Options& options) {
     const Status migrated =
         in_transaction(*impl->writer, [](soci::session& sql) { return migrate(sql, all_migrations()); });
     if (!migrated.ok()) return fail(migrated.with_prefix("database " + options.path));
-    for (int i = 0; i < options.readers; ++i) impl->readers.push_back(connect(options));
+    for (int i = 0; i < options.readers; ++i) {
+      impl->readers.push_back(connect(options));
+      // The first read opens SQLite's files: now, not when descriptors have run short.
+      int version = 0;
+      *impl->readers.back() << "SELECT MAX(version) FROM schema_migrations", soci::into(version);
+    }
     return std::unique_ptr<Database>(new Database(std::move(impl)));
   } catch (const soci::soci_error& error) {
     return fail(Code::kInternal, "database " + options.path + ": " + error.what());
