@@ -51,7 +51,7 @@ class ControlPlane {
   ~ControlPlane();
 
   Backend& backend();
-  /// Answers /api/v4/...
+  /// Answers /api/v4/... and /api/graphql.
   http::RequestHandler& api();
   /// Answers /<full/path>.git/...
   http::RequestHandler& git();
