@@ -232,18 +232,17 @@ Result<ProxySettings> ProxySettings::from_environment(const Environment& environ
   const char* none = environment("NO_PROXY");
   if (none == nullptr || *none == '\0') none = environment("no_proxy");
   const std::string_view text = none == nullptr ? "" : none;
-  settings.never_ = trim(text) == "*";
-  settings.exceptions_ = parse_exceptions(text);
+  settings.parse_exceptions(text);
   return settings;
 }
 
-std::vector<ProxySettings::Exception> ProxySettings::parse_exceptions(std::string_view text) {
-  std::vector<Exception> all;
+void ProxySettings::parse_exceptions(std::string_view text) {
   while (!text.empty()) {
     const std::string_view part = text.substr(0, text.find(','));
     text.remove_prefix(std::min(text.size(), part.size() + 1));
     std::string entry = lower(trim(part));
-    if (entry.empty()) continue;
+    never_ = never_ || entry == "*";
+    if (entry.empty() || entry == "*") continue;
     Exception exception;
     if (const auto slash = entry.find('/'); slash != std::string::npos) {
       exception.network = address_bytes(entry.substr(0, slash));
@@ -252,7 +251,7 @@ std::vector<ProxySettings::Exception> ProxySettings::parse_exceptions(std::strin
       const int most = static_cast<int>(exception.network.size()) * 8;
       const bool fits =
           parsed.ec == std::errc() && parsed.ptr == end && exception.bits >= 0 && exception.bits <= most;
-      if (!exception.network.empty() && fits) all.push_back(std::move(exception));
+      if (!exception.network.empty() && fits) exceptions_.push_back(std::move(exception));
       continue;
     }
     // An IPv6 address without brackets has colons, but no port.
@@ -266,9 +265,8 @@ std::vector<ProxySettings::Exception> ProxySettings::parse_exceptions(std::strin
     exception.subdomains_only = entry.starts_with('.');
     if (exception.subdomains_only) entry.erase(0, 1);
     exception.host = std::move(entry);
-    all.push_back(std::move(exception));
+    exceptions_.push_back(std::move(exception));
   }
-  return all;
 }
 
 bool ProxySettings::excepted(std::string_view given, std::uint16_t port) const {

@@ -43,11 +43,11 @@ class ProxySettings {
     int bits = 0;
   };
 
-  static std::vector<Exception> parse_exceptions(std::string_view text);
+  void parse_exceptions(std::string_view text);
   bool excepted(std::string_view host, std::uint16_t port) const;
 
   std::optional<Url> http_, https_;
-  bool never_ = false;  // NO_PROXY=*
+  bool never_ = false;  // NO_PROXY has "*"
   std::vector<Exception> exceptions_;
 };
 

@@ -73,6 +73,7 @@ TEST_P(NoProxyTest, IsObeyed) {
 }
 INSTANTIATE_TEST_SUITE_P(All, NoProxyTest,
                          ::testing::Values(NoProxyCase{"*", "anything", 1, true},
+                                           NoProxyCase{"a.com, *", "anything", 1, true},
                                            NoProxyCase{"example.com", "example.com", 443, true},
                                            NoProxyCase{"example.com", "kas.example.com", 443, true},
                                            NoProxyCase{"example.com", "badexample.com", 443, false},
