@@ -149,6 +149,9 @@ class ServerImpl final : public Server {
     if (!password) return password.error().with_prefix("--root-password-file");
     Result<std::optional<Secret>> token = optional_secret(flags_.root_token_file);
     if (!token) return token.error().with_prefix("--root-token-file");
+    Result<std::optional<Secret>> database = optional_secret(flags_.database_url_file);
+    if (!database) return database.error().with_prefix("--database-url-file");
+    if (!*database && !flags_.database_url.empty()) *database = flags_.database_url;
     const bool secure = external_url_.starts_with("https");
     const std::string rest = external_url_.substr(external_url_.find("://"));
     control::ControlPlaneOptions options;
@@ -156,6 +159,7 @@ class ServerImpl final : public Server {
     options.external_url = external_url_;
     options.kas_external_url = (secure ? "wss" : "ws") + rest + std::string(kTunnelPath);
     options.k8s_proxy_external_url = external_url_ + std::string(kProxyPath);
+    options.database_url = std::move(*database);
     options.root_password = std::move(*password);
     options.root_token = std::move(*token);
     options.log = log_;
