@@ -1,4 +1,3 @@
-#include <filesystem>
 #include <ostream>
 #include <thread>
 
@@ -12,7 +11,7 @@
 #include "control/store/migrations.h"
 #include "control/store/namespace_table.h"
 #include "control/store/user_table.h"
-#include "control/test_support.h"
+#include "control/test_database.h"
 
 namespace towline::control {
 namespace {
@@ -21,8 +20,11 @@ using ::testing::HasSubstr;
 
 class StoreTest : public ::testing::Test {
  protected:
-  StoreTest() { db = Database::open({.path = path()}).value(); }
-  std::string path() const { return folder.path() + "/towline.db"; }
+  StoreTest() { reopen(); }
+  void reopen() {
+    db.reset();
+    db = Database::open(database.options()).value();
+  }
 
   std::int64_t user(const std::string& name) {
     return db
@@ -59,14 +61,13 @@ class StoreTest : public ::testing::Test {
     return db->read([&](auto& sql) { return MemberTable(sql).role_in_project(user, project); }).value();
   }
 
-  TempFolder folder;
+  TestDatabase database;
   std::unique_ptr<Database> db;
 };
 
 TEST_F(StoreTest, AWriteIsThereAfterReopening) {
   const auto id = user("ada");
-  db.reset();
-  db = Database::open({.path = path()}).value();
+  reopen();
   const auto found = db->read([&](auto& sql) { return UserTable(sql).by_id(id); });
   ASSERT_TRUE(found.has_value() && found->has_value());
   EXPECT_EQ((*found)->username, "ada");
@@ -131,7 +132,7 @@ TEST_F(StoreTest, ANewerSchemaIsRefused) {
   ASSERT_TRUE(
       db->write([](auto& sql) { sql << "INSERT INTO schema_migrations (version) VALUES (1000)"; }).ok());
   db.reset();
-  const auto reopened = Database::open({.path = path()});
+  const auto reopened = Database::open(database.options());
   ASSERT_FALSE(reopened.has_value());
   EXPECT_THAT(reopened.error().message(), HasSubstr("newer program"));
 }
