@@ -175,14 +175,21 @@ Result<http::Response> revoke_token(Context& context) {
 }
 
 constexpr Route kRoutes[] = {
-    {"GET", "/projects/:id/cluster_agents", list_agents},
-    {"POST", "/projects/:id/cluster_agents", create_agent},
-    {"GET", "/projects/:id/cluster_agents/:agent_id", get_agent},
-    {"DELETE", "/projects/:id/cluster_agents/:agent_id", delete_agent},
-    {"GET", "/projects/:id/cluster_agents/:agent_id/tokens", list_tokens},
-    {"POST", "/projects/:id/cluster_agents/:agent_id/tokens", create_token},
-    {"GET", "/projects/:id/cluster_agents/:agent_id/tokens/:token_id", get_token},
-    {"DELETE", "/projects/:id/cluster_agents/:agent_id/tokens/:token_id", revoke_token},
+    {"GET", "/projects/:id/cluster_agents", list_agents, Need::kUser, "Agents of a project",
+     "with_status:boolean page:integer per_page:integer"},
+    {"POST", "/projects/:id/cluster_agents", create_agent, Need::kUser, "Register an agent", "name!"},
+    {"GET", "/projects/:id/cluster_agents/:agent_id", get_agent, Need::kUser, "An agent",
+     "with_status:boolean"},
+    {"DELETE", "/projects/:id/cluster_agents/:agent_id", delete_agent, Need::kUser,
+     "Delete an agent; its connections end"},
+    {"GET", "/projects/:id/cluster_agents/:agent_id/tokens", list_tokens, Need::kUser,
+     "Active tokens of an agent", "page:integer per_page:integer"},
+    {"POST", "/projects/:id/cluster_agents/:agent_id/tokens", create_token, Need::kUser,
+     "Make a token of an agent; it is shown this once", "name! description"},
+    {"GET", "/projects/:id/cluster_agents/:agent_id/tokens/:token_id", get_token, Need::kUser,
+     "An active token of an agent"},
+    {"DELETE", "/projects/:id/cluster_agents/:agent_id/tokens/:token_id", revoke_token, Need::kUser,
+     "Revoke a token of an agent; connections that use it end"},
 };
 
 }  // namespace

@@ -5,7 +5,7 @@
 
 #include <boost/json.hpp>
 
-#include "control/api/agents.h"
+#include "control/api/openapi.h"
 #include "control/api/respond.h"
 #include "control/api/router.h"
 #include "control/api/session_cookie.h"
@@ -64,24 +64,6 @@ bool reads_only(std::string_view method) { return method == "GET" || method == "
 
 bool scope_allows(const AccessToken& token, std::string_view method) {
   return token.has_scope("api") || (reads_only(method) && token.has_scope("read_api"));
-}
-
-std::span<const std::span<const Route>> tables() {
-  static const std::array<std::span<const Route>, 14> kTables = {metadata_routes(),
-                                                                 account_routes(),
-                                                                 project_routes(),
-                                                                 group_routes(),
-                                                                 file_routes(),
-                                                                 repository_routes(),
-                                                                 configuration_file_routes(),
-                                                                 agent_routes(),
-                                                                 agent_page_routes(),
-                                                                 branch_routes(),
-                                                                 environment_routes(),
-                                                                 project_token_routes(),
-                                                                 session_routes(),
-                                                                 url_configuration_routes()};
-  return kTables;
 }
 
 http::Response finish(http::Response response) {
@@ -195,7 +177,7 @@ http::Response Api::answer(const http::Request& request) {
   auto known = identify(request);
   if (!known && known.error().code() == Code::kUnauthenticated) return finish(refuse_credentials(request));
   if (!known) return finish(failure(core_, request, known.error()));
-  auto found = match(tables(), request.head.method, path);
+  auto found = match(all_routes(), request.head.method, path);
   if (!found && !known->caller) return finish(error_response({Code::kUnauthenticated, "401 Unauthorized"}));
   if (!found) return finish(error_response(found.error()));
   const Route& route = *found->route;

@@ -136,12 +136,19 @@ Result<http::Response> delete_file(Context& context) {
 
 // The first match counts, so that a file named "raw" inside a folder is asked for with %2F.
 constexpr Route kRoutes[] = {
-    {"GET", "/projects/:id/repository/files/*file_path/raw", get_raw_file, Need::kNobody},
-    {"GET", "/projects/:id/repository/files/*file_path", get_file, Need::kNobody},
-    {"HEAD", "/projects/:id/repository/files/*file_path", head_file, Need::kNobody},
-    {"POST", "/projects/:id/repository/files/*file_path", create_file},
-    {"PUT", "/projects/:id/repository/files/*file_path", update_file},
-    {"DELETE", "/projects/:id/repository/files/*file_path", delete_file},
+    {"GET", "/projects/:id/repository/files/*file_path/raw", get_raw_file, Need::kNobody, "A file's bytes",
+     "ref"},
+    {"GET", "/projects/:id/repository/files/*file_path", get_file, Need::kNobody, "A file", "ref"},
+    {"HEAD", "/projects/:id/repository/files/*file_path", head_file, Need::kNobody,
+     "What is known of a file, as headers", "ref"},
+    {"POST", "/projects/:id/repository/files/*file_path", create_file, Need::kUser, "Commit a new file",
+     "branch! commit_message! content! encoding start_branch author_name author_email"},
+    {"PUT", "/projects/:id/repository/files/*file_path", update_file, Need::kUser,
+     "Commit a change of a file",
+     "branch! commit_message! content! encoding start_branch author_name author_email last_commit_id"},
+    {"DELETE", "/projects/:id/repository/files/*file_path", delete_file, Need::kUser,
+     "Commit the removal of a file",
+     "branch! commit_message! start_branch author_name author_email last_commit_id"},
 };
 
 }  // namespace

@@ -20,8 +20,8 @@ Result<http::Response> metadata(Context& context) {
 }
 
 constexpr Route kRoutes[] = {
-    {"GET", "/metadata", metadata},
-    {"GET", "/version", metadata},
+    {"GET", "/metadata", metadata, Need::kUser, "Version and addresses of this server"},
+    {"GET", "/version", metadata, Need::kUser, "The same as /metadata"},
 };
 
 }  // namespace

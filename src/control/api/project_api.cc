@@ -125,12 +125,17 @@ Result<http::Response> delete_project(Context& context) {
 }
 
 constexpr Route kRoutes[] = {
-    {"GET", "/projects", list_projects, Need::kNobody},
-    {"POST", "/projects", create_project},
-    {"GET", "/projects/:id", get_project, Need::kNobody},
-    {"PUT", "/projects/:id", update_project},
-    {"DELETE", "/projects/:id", delete_project},
-    {"GET", "/groups/:id/projects", list_group_projects, Need::kNobody},
+    {"GET", "/projects", list_projects, Need::kNobody, "Projects that the caller may see",
+     "search membership:boolean owned:boolean sort page:integer per_page:integer"},
+    {"POST", "/projects", create_project, Need::kUser, "Make a project",
+     "name path namespace_id:integer description visibility default_branch initialize_with_readme:boolean"},
+    {"GET", "/projects/:id", get_project, Need::kNobody, "A project"},
+    {"PUT", "/projects/:id", update_project, Need::kUser, "Change a project",
+     "name path description visibility default_branch"},
+    {"DELETE", "/projects/:id", delete_project, Need::kUser,
+     "Delete a project with its repository and agents"},
+    {"GET", "/groups/:id/projects", list_group_projects, Need::kNobody, "Projects of a group",
+     "search include_subgroups:boolean sort page:integer per_page:integer"},
 };
 
 }  // namespace

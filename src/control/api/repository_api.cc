@@ -218,14 +218,19 @@ Result<http::Response> create_commit(Context& context) {
 }
 
 constexpr Route kRoutes[] = {
-    {"GET", "/projects/:id/repository/tree", list_tree, Need::kNobody},
-    {"GET", "/projects/:id/repository/branches", list_branches, Need::kNobody},
-    {"POST", "/projects/:id/repository/branches", create_branch},
-    {"GET", "/projects/:id/repository/branches/*branch", get_branch, Need::kNobody},
-    {"DELETE", "/projects/:id/repository/branches/*branch", delete_branch},
-    {"GET", "/projects/:id/repository/commits", list_commits, Need::kNobody},
-    {"POST", "/projects/:id/repository/commits", create_commit},
-    {"GET", "/projects/:id/repository/commits/*sha", get_commit, Need::kNobody},
+    {"GET", "/projects/:id/repository/tree", list_tree, Need::kNobody, "Files and folders",
+     "path ref recursive:boolean page:integer per_page:integer"},
+    {"GET", "/projects/:id/repository/branches", list_branches, Need::kNobody, "Branches",
+     "search page:integer per_page:integer"},
+    {"POST", "/projects/:id/repository/branches", create_branch, Need::kUser, "Make a branch",
+     "branch! ref!"},
+    {"GET", "/projects/:id/repository/branches/*branch", get_branch, Need::kNobody, "A branch"},
+    {"DELETE", "/projects/:id/repository/branches/*branch", delete_branch, Need::kUser, "Delete a branch"},
+    {"GET", "/projects/:id/repository/commits", list_commits, Need::kNobody, "Commits, the newest first",
+     "ref_name path page:integer per_page:integer"},
+    {"POST", "/projects/:id/repository/commits", create_commit, Need::kUser, "Commit several changes at once",
+     "branch! commit_message! actions!:array start_branch author_name author_email"},
+    {"GET", "/projects/:id/repository/commits/*sha", get_commit, Need::kNobody, "A commit"},
 };
 
 }  // namespace

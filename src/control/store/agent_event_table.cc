@@ -101,7 +101,7 @@ Listed<AgentEvent> AgentEventTable::list(std::int64_t agent_id, Millis now, Page
                 "SELECT e.id, e.agent_id, e.kind, e.detail, e.user_id, e.token_id, e.recorded_at, "
                 "COALESCE(u.username, ''), COALESCE(u.name, ''), COALESCE(t.name, '') FROM agent_events e "
                 "LEFT JOIN users u ON u.id = e.user_id LEFT JOIN agent_tokens t ON t.id = e.token_id " +
-                    where + "ORDER BY e.id DESC LIMIT :limit OFFSET :offset")
+                    where + "ORDER BY e.recorded_at DESC, e.id DESC LIMIT :limit OFFSET :offset")
               .with("agent", agent_id)
               .with("old", now - kMemory)
               .with(page)

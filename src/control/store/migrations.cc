@@ -132,7 +132,7 @@ CREATE TABLE agent_events (
   user_id BIGINT NOT NULL,
   token_id BIGINT NOT NULL,
   recorded_at BIGINT NOT NULL);
-CREATE INDEX agent_events_agent ON agent_events (agent_id, id);
+CREATE INDEX agent_events_agent ON agent_events (agent_id, recorded_at);
 ALTER TABLE agent_configurations ADD COLUMN warnings TEXT NOT NULL DEFAULT '';
 CREATE TABLE sessions (
   id @ID@,

@@ -307,6 +307,7 @@ class ProxiedRequest final : public http::ExchangeHandler,
   void close_upgraded() {
     closing_ = true;
     exchange_->end();
+    if (client_ended_) return done(status_, false);  // it has nothing more to tell
     timer_.start(kCloseTime);
   }
 
