@@ -25,7 +25,8 @@ TestDatabase::TestDatabase() {
   schema_ = new_schema();
   soci::session(soci::postgresql, server()) << "CREATE SCHEMA " + schema_;
   url_ = server();
-  url_ += (url_.find('?') == std::string::npos ? "?" : "&") + ("options=-csearch_path%3D" + schema_);
+  url_ += url_.find('?') == std::string::npos ? "?" : "&";
+  url_ += "options=-csearch_path%3D" + schema_ + "&application_name=" + schema_;
 }
 
 TestDatabase::~TestDatabase() {
@@ -40,12 +41,11 @@ Database::Options TestDatabase::options() const {
   return {.path = folder_.path() + "/towline.db"};
 }
 
-void TestDatabase::run(const std::string& statement) const {
-  if (postgres()) {
-    soci::session(soci::postgresql, url_) << statement;
-  } else {
-    soci::session(soci::sqlite3, options().path) << statement;
-  }
+std::unique_ptr<soci::session> TestDatabase::connect() const {
+  if (postgres()) return std::make_unique<soci::session>(soci::postgresql, url_);
+  auto sql = std::make_unique<soci::session>(soci::sqlite3, options().path);
+  *sql << "PRAGMA foreign_keys = ON";
+  return sql;
 }
 
 std::string TestDatabase::dump() const {

@@ -1,9 +1,14 @@
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "control/store/database.h"
 #include "control/test_support.h"
+
+namespace soci {
+class session;
+}
 
 namespace towline::control {
 
@@ -20,8 +25,8 @@ class TestDatabase {
   bool postgres() const { return !schema_.empty(); }
   /// Every row of every table as text, of PostgreSQL.
   std::string dump() const;
-  /// Runs a statement beside the database under test.
-  void run(const std::string& statement) const;
+  /// A connection beside the database under test.
+  std::unique_ptr<soci::session> connect() const;
 
  private:
   TempFolder folder_;

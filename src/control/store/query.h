@@ -51,6 +51,7 @@ class Query {
     statement_.exchange(soci::use(texts_.back(), name));
     return *this;
   }
+  Query& with(const char* name, const char* value) { return with(name, std::string(value)); }
   Query& with(const char* name, Role value) { return with(name, static_cast<std::int64_t>(value)); }
   Query& with(const char* name, bool value) { return with(name, static_cast<std::int64_t>(value)); }
   Query& with(const Page& page) { return with("limit", page.size).with("offset", page.offset()); }

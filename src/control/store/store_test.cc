@@ -10,6 +10,7 @@
 #include "control/store/member_table.h"
 #include "control/store/migrations.h"
 #include "control/store/namespace_table.h"
+#include "control/store/query.h"
 #include "control/store/user_table.h"
 #include "control/test_database.h"
 
@@ -17,6 +18,7 @@ namespace towline::control {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class StoreTest : public ::testing::Test {
  protected:
@@ -103,6 +105,28 @@ TEST_F(StoreTest, ValuesAreNeverPartOfTheStatement) {
   EXPECT_EQ(db->read([&](auto& sql) { return UserTable(sql).by_username(evil); }).value()->username, evil);
   EXPECT_EQ(db->read([&](auto& sql) { return UserTable(sql).list("", "--%_\\", {}); })->total, 1);
   EXPECT_EQ(db->read([&](auto& sql) { return UserTable(sql).list("", "__", {}); })->total, 0);
+}
+
+TEST_F(StoreTest, TextsWithNulAreRefused) {
+  const Status status =
+      db->write([](auto& sql) { SettingTable(sql).set("a", std::string("before\0after", 12)); });
+  EXPECT_EQ(status.code(), Code::kInvalidArgument);
+  EXPECT_EQ(status.message(), "value must not contain NUL characters");
+}
+
+TEST_F(StoreTest, ErrorsNeverRepeatValues) {
+  const auto fails = [&](const std::string& statement) {
+    const Status status = db->write([&](auto& sql) { Query(sql, statement).with("v", "geheim").run(); });
+    EXPECT_FALSE(status.ok());
+    EXPECT_THAT(status.message(), Not(HasSubstr("geheim")));
+    return status.code();
+  };
+  EXPECT_EQ(fails("INSERT INTO nowhere (name) VALUES (:v)"), Code::kInternal);
+  EXPECT_EQ(fails("INSERT INTO settings (name) VALUES (:v)"), Code::kFailedPrecondition);
+  user("geheim");
+  EXPECT_EQ(fails("INSERT INTO users (username, name, email, state, admin, password_hash, created_at) "
+                  "VALUES (:v, '', '', '', 0, '', 0)"),
+            Code::kAlreadyExists);
 }
 
 TEST_F(StoreTest, GenerationGrowsWithWritesButNotWithQuietOnes) {
