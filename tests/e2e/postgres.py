@@ -4,12 +4,14 @@ import contextlib
 import os
 import pathlib
 import pwd
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
+import urllib.parse
 
 USER = "postgres"  # PostgreSQL refuses to run as root; Debian's package makes this user
 
@@ -19,6 +21,14 @@ def programs():
     found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: int(p.parts[-3]))
     assert found, "PostgreSQL is not installed (Debian package postgresql)"
     return found[-1].parent
+
+
+def fresh_database(url):
+    """Makes an empty database where `url` leads; returns its URL."""
+    name = "towline_" + secrets.token_hex(4)
+    subprocess.run(["psql", "-XAtq", "-d", url, "-v", "ON_ERROR_STOP=1", "-c", f"CREATE DATABASE {name}"], check=True,
+                   capture_output=True)
+    return urllib.parse.urlsplit(url)._replace(path="/" + name).geturl()
 
 
 class Postgres:

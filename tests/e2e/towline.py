@@ -15,6 +15,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+import postgres
+
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("TOWLINE_BIN", REPOSITORY / "build/release/bin"))
 SANITIZED = any(preset in str(BIN) for preset in ("asan", "tsan"))  # whose memory figures say nothing
@@ -115,13 +117,19 @@ class Process:
 
 
 class Kas:
-    """A server with its data folder."""
+    """A server with its data folder. `database_url`: a PostgreSQL in SQLite's place; under tests/with_postgres each
+    server has a database of its own there unless it is told otherwise."""
 
     TOKEN = "glpat-roottokenoftheendtoendtests0000"
 
-    def __init__(self, folder, *flags, port=None):
+    def __init__(self, folder, *flags, port=None, database_url=None):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
+        if database_url is None and "TOWLINE_TEST_DATABASE_URL" in os.environ:
+            database_url = postgres.fresh_database(os.environ["TOWLINE_TEST_DATABASE_URL"])
+        if database_url:
+            (self.folder / "database-url").write_text(database_url + "\n")
+            flags = (*flags, "--database-url-file", self.folder / "database-url")
         self.port = port or free_port()
         self.metrics_port = free_port()
         self.flags = flags
@@ -257,9 +265,9 @@ class System:
 
     CONFIG = "user_access:\n  access_as:\n    agent: {}\n  projects:\n    - id: root/demo\n"
 
-    def __init__(self, folder, *kas_flags, config=CONFIG):
+    def __init__(self, folder, *kas_flags, config=CONFIG, database_url=None):
         self.folder = pathlib.Path(folder)
-        self.kas = Kas(self.folder, *kas_flags)
+        self.kas = Kas(self.folder, *kas_flags, database_url=database_url)
         self.kas.create_project()
         if config is not None:
             self.kas.write_config(config)
