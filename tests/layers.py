@@ -5,7 +5,7 @@ import pathlib
 import re
 
 # A layer may use those of a lower number. Equal numbers do not know each other.
-RANK = {"base": 0, "io": 1, "http": 2, "grpc": 3, "kube": 4, "tunnel": 4, "control": 5, "modules": 6,
+RANK = {"base": 0, "io": 1, "http": 2, "grpc": 3, "kube": 4, "tunnel": 4, "control": 5, "web": 5, "modules": 6,
         "kas": 7, "agentk": 7, "cli": 7}
 # Generated messages, which the layers that know what travels in them may use.
 PROTO_FROM = 3

@@ -32,6 +32,7 @@ def tree(folder, files):
 @pytest.mark.parametrize("file, included, reason", [
     ("io/a.cc", "http/b.h", "arrows point down only"),
     ("kube/a.cc", "tunnel/wire.h", "side by side"),
+    ("web/a.cc", "control/backend.h", "side by side"),
     ("tunnel/a.h", "kube/b.h", "side by side"),
     ("grpc/a.h", "control/backend.h", "arrows point down only"),
     ("modules/flux/server/a.cc", "modules/registrar/server/b.h", "a feature does not know another"),

@@ -15,6 +15,7 @@ die() {
 ensure_packages() {
   local missing=() name
   for name in "$@"; do
+    [[ $name == nodejs || $name == npm ]] && node_is_recent && continue  # from elsewhere; Debian's would take its place
     [[ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" == installed ]] || missing+=("$name")
   done
   ((${#missing[@]} == 0)) && return 0
@@ -27,6 +28,21 @@ ensure_packages() {
     die "apt-get failed; its whole output is in $log"
   fi
   rm -f "$log"
+}
+
+# The web page is built with vite, which needs Node.js 20.19 and npm.
+node_is_recent() {
+  command -v npm >/dev/null && node -e 'const [a, b] = process.versions.node.split("."); process.exit(a * 100 + +b < 2019 ? 1 : 0)' \
+    2>/dev/null
+}
+
+# ensure_node: where the system's Node.js is too old, gets one for the build alone.
+ensure_node() {
+  node_is_recent && return 0
+  local runtime=web/runtime
+  compgen -G "$runtime/node_modules/node-linux-*/bin/node" >/dev/null && return 0
+  say "getting a newer Node.js for building the web page"
+  npm ci --prefix "$runtime" --loglevel=error >&2 || die "npm ci in $runtime failed"
 }
 
 update_packages_once() {
@@ -102,6 +118,7 @@ build() {
   mkdir -p build
   # Clones in other folders share what ccache has compiled.
   export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+  ensure_node
   if [[ ! -f build/$preset/build.ninja ]]; then
     say "configuring the preset $preset"
     cmake --preset "$preset" >"$log" 2>&1 || { tail -n 30 "$log" >&2; die "cmake failed; see $log"; }

@@ -146,8 +146,8 @@ Result<std::unique_ptr<ControlPlane>> ControlPlane::open(ControlPlaneOptions opt
   if (!db) return fail(db.error());
   auto vault = Vault::open(options.data_dir + "/secret.key");
   if (!vault) return fail(vault.error());
-  // Where nobody else writes, the connections that it knows of ended with the server that held them.
-  if (!(*db)->shared()) {
+  // The connections that it knows of ended with the servers that held them.
+  if ((*db)->was_free()) {
     const Status cleared =
         (*db)->write_quietly([](soci::session& sql) { AgentConnectionTable(sql).remove_all(); });
     if (!cleared.ok()) return fail(cleared);

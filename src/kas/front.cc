@@ -16,8 +16,8 @@ bool is_git(std::string_view path) {
           path.ends_with("/HEAD") || path.find(".git/objects/") != std::string_view::npos);
 }
 
-bool is_tunnel_path(std::string_view path) {
-  return path == "/" || path == "/-/kubernetes-agent" || path == "/-/kubernetes-agent/";
+bool is_agent_path(std::string_view path) {
+  return path == "/-/kubernetes-agent" || path == "/-/kubernetes-agent/";
 }
 
 }  // namespace
@@ -28,7 +28,7 @@ void Front::on_request(http::RequestHead head, bool has_body, std::unique_ptr<ht
   if (grpc::Server::is_grpc(head)) return routes->grpc->on_request(std::move(head), has_body, std::move(exchange));
   const std::string_view path = head.path();
   if (routes->proxy->owns(path)) return routes->proxy->on_request(std::move(head), has_body, std::move(exchange));
-  if (is_tunnel_path(path) && !head.upgrade.empty()) {
+  if ((path == "/" || is_agent_path(path)) && !head.upgrade.empty()) {
     io::Loop& loop = exchange->loop();
     auto stream = http::accept_websocket(head, std::move(exchange), http::kTunnelProtocol);
     if (stream != nullptr) routes->tunnel(loop, std::move(stream));
@@ -36,7 +36,9 @@ void Front::on_request(http::RequestHead head, bool has_body, std::unique_ptr<ht
   }
   if (path.starts_with("/api/")) return routes->api->on_request(std::move(head), has_body, std::move(exchange));
   if (is_git(path)) return routes->git->on_request(std::move(head), has_body, std::move(exchange));
-  http::send(*exchange, http::json_message(404, "404 Not Found"));
+  // Whoever speaks to these means the server, and would take the web page for an answer.
+  if (is_agent_path(path) || path == "/api") return http::send(*exchange, http::json_message(404, "404 Not Found"));
+  routes->web->on_request(std::move(head), has_body, std::move(exchange));
 }
 
 }  // namespace towline::kas

@@ -16,6 +16,8 @@ struct Routes {
   http::RequestHandler* git = nullptr;
   kubernetes_api::Proxy* proxy = nullptr;
   grpc::Server* grpc = nullptr;
+  /// What nobody else answers.
+  http::RequestHandler* web = nullptr;
   /// Takes the byte stream of a WebSocket, on its loop.
   std::function<void(io::Loop&, std::unique_ptr<io::Stream>)> tunnel;
 };

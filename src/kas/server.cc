@@ -24,6 +24,7 @@
 #include "modules/registrar/server/registrar.h"
 #include "tunnel/server/router.h"
 #include "tunnel/wire.h"
+#include "web/handler.h"
 
 namespace towline::kas {
 namespace {
@@ -203,6 +204,7 @@ class ServerImpl final : public Server {
                .git = &control_->git(),
                .proxy = proxy_.get(),
                .grpc = &grpc_,
+               .web = web_.get(),
                .tunnel = [this](io::Loop& loop, std::unique_ptr<io::Stream> stream) {
                  host_->adopt_http2(loop, std::move(stream));
                }};
@@ -300,6 +302,7 @@ class ServerImpl final : public Server {
   std::unique_ptr<ProxyMetrics> proxy_metrics_;
   std::unique_ptr<kubernetes_api::Proxy> proxy_;
   grpc::Server grpc_;
+  std::unique_ptr<http::RequestHandler> web_ = web::make_handler(web::assets());
   Routes routes_;
   Front front_;
   std::unique_ptr<http::Host> observability_host_;

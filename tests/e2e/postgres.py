@@ -23,11 +23,18 @@ def programs():
     return found[-1].parent
 
 
+def psql(url, statement):
+    """Runs a statement; returns what psql prints."""
+    result = subprocess.run(["psql", "-XAt", "-d", url, "-v", "ON_ERROR_STOP=1", "-c", statement],
+                            capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
+
+
 def fresh_database(url):
     """Makes an empty database where `url` leads; returns its URL."""
     name = "towline_" + secrets.token_hex(4)
-    subprocess.run(["psql", "-XAtq", "-d", url, "-v", "ON_ERROR_STOP=1", "-c", f"CREATE DATABASE {name}"], check=True,
-                   capture_output=True)
+    psql(url, f"CREATE DATABASE {name}")
     return urllib.parse.urlsplit(url)._replace(path="/" + name).geturl()
 
 

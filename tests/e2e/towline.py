@@ -8,6 +8,7 @@ import pathlib
 import re
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import time
@@ -130,6 +131,7 @@ class Kas:
         if database_url:
             (self.folder / "database-url").write_text(database_url + "\n")
             flags = (*flags, "--database-url-file", self.folder / "database-url")
+        self.database_url = database_url
         self.port = port or free_port()
         self.metrics_port = free_port()
         self.flags = flags
@@ -162,6 +164,13 @@ class Kas:
 
     def stop(self):
         self.process.stop()
+
+    def change_rows(self, statement):
+        """Changes the database behind the server's back; returns how many rows."""
+        if self.database_url:
+            return int(postgres.psql(self.database_url, statement).split()[-1])
+        with sqlite3.connect(self.folder / "data/towline.db", timeout=20) as connection:
+            return connection.execute(statement).rowcount
 
     def tls(self, alpn=None):
         context = ssl.create_default_context(cafile=str(self.ca_file))

@@ -5,11 +5,13 @@
 
 #include <boost/json.hpp>
 
+#include "base/encoding.h"
 #include "control/api/openapi.h"
 #include "control/api/respond.h"
 #include "control/api/router.h"
 #include "control/api/session_cookie.h"
 #include "control/domain/accounts.h"
+#include "control/domain/names.h"
 #include "control/domain/sessions.h"
 #include "control/domain/usage.h"
 
@@ -32,7 +34,7 @@ std::optional<Secret> credentials(const http::RequestHead& head) {
   return Secret(std::string(authorization->substr(kBearer.size())));
 }
 
-std::optional<Secret> session_cookie(const http::RequestHead& head) {
+std::optional<Secret> session_cookie(const http::RequestHead& head, std::string_view cookie) {
   std::string_view rest = head.headers.get("cookie").value_or("");
   while (!rest.empty()) {
     std::string_view pair = rest.substr(0, rest.find(';'));
@@ -41,10 +43,18 @@ std::optional<Secret> session_cookie(const http::RequestHead& head) {
     const auto equals = pair.find('=');
     if (equals == std::string_view::npos) continue;
     const std::string_view name = pair.substr(0, equals);
-    if (name == kSessionCookie || name == kPlainSessionCookie)
-      return Secret(std::string(pair.substr(equals + 1)));
+    if (name == cookie) return Secret(std::string(pair.substr(equals + 1)));
   }
   return std::nullopt;
+}
+
+// Another site's page must not log its visitor in to an account of its own choosing (login CSRF).
+bool from_elsewhere(const http::RequestHead& head) {
+  const auto origin = head.headers.get("origin");
+  if (!origin) return false;
+  const auto host = origin->find("://");
+  return host == std::string_view::npos ||
+         !http::equals_ignoring_case(origin->substr(host + 3), head.authority);
 }
 
 bool csrf_fits(const http::RequestHead& head, const Secret& session) {
@@ -102,7 +112,7 @@ Result<Api::Known> Api::identify(const http::Request& request) {
     auto caller = Accounts(core_).authenticate(*token);
     if (!caller) return fail(caller.error());
     known.caller = std::move(*caller);
-  } else if (auto session = session_cookie(request.head)) {
+  } else if (auto session = session_cookie(request.head, session_cookie_name(core_.external_url))) {
     // An old cookie is no attempt to break in: its owner sees the log-in page.
     auto caller = Sessions(core_).authenticate(*session);
     if (!caller && caller.error().code() != Code::kUnauthenticated) return fail(caller.error());
@@ -117,6 +127,9 @@ Result<Api::Known> Api::identify(const http::Request& request) {
 std::optional<http::Response> Api::forbid(const http::Request& request, const Route& route,
                                           const Known& known) {
   const bool open = route.need == Need::kNobody || route.need == Need::kLogin;
+  if (route.need == Need::kLogin && from_elsewhere(request.head)) {
+    return error_response({Code::kPermissionDenied, "403 Forbidden: the request comes from another site"});
+  }
   if (!known.caller && !open) return error_response({Code::kUnauthenticated, "401 Unauthorized"});
   if (!known.caller) return std::nullopt;
   if (route.need != Need::kAnyToken && !scope_allows(known.caller->token, request.head.method)) {

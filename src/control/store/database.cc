@@ -27,7 +27,7 @@ Status Database::alone(const std::string& name, const std::function<Status()>& f
   return engine_->alone(name, f);
 }
 
-bool Database::shared() const { return engine_->shared(); }
+bool Database::was_free() const { return engine_->was_free(); }
 
 std::uint64_t Database::generation() const {
   if (!engine_->hears_others()) return generation_.fetch_add(1, std::memory_order_acq_rel) + 1;

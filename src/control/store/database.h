@@ -69,8 +69,8 @@ class Database {
   /// and write, but must not call alone().
   Status alone(const std::string& name, const std::function<Status()>& f);
 
-  /// Whether other processes may write to it too.
-  bool shared() const;
+  /// Whether no other process had it open when this one began: what such a process noted of itself is over.
+  bool was_free() const;
 
   /// Grows with each write, after it is visible to readers, and with bump(). Writes of other processes count
   /// within a second; while it is unknown whether there are any, each call gives a new number.

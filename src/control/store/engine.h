@@ -19,7 +19,7 @@ class Engine {
   /// One transaction. Other processes hear of it unless it is `quiet`.
   virtual Status write(const Work& work, bool quiet) = 0;
   virtual Status alone(const std::string& name, const std::function<Status()>& f) = 0;
-  virtual bool shared() const = 0;
+  virtual bool was_free() const = 0;
   /// Whether every loud write of another process that is older than a second has been told.
   virtual bool hears_others() const = 0;
 };

@@ -129,8 +129,9 @@ bool PostgresChanges::finish_query() {
 
 bool PostgresChanges::listen() {
   // LISTEN takes no expression.
-  static constexpr const char* kListen = "DO $$ BEGIN EXECUTE 'LISTEN ' || " TOWLINE_CHANNEL "; END $$";
-  if (PQsendQuery(connection_.get(), kListen) == 0 || !finish_query()) return false;
+  static const std::string kListen = "DO $$ BEGIN EXECUTE 'LISTEN ' || " TOWLINE_CHANNEL
+                                     "; END $$; SELECT pg_advisory_lock_shared(" + std::string(kInUse) + ")";
+  if (PQsendQuery(connection_.get(), kListen.c_str()) == 0 || !finish_query()) return false;
   heard_();  // whatever was written before is news
   return true;
 }

@@ -30,6 +30,8 @@ class PostgresChanges {
   /// Whether everything older than a second has been heard.
   bool hears() const;
 
+  /// Arguments of an advisory lock that every process shares while it has the database open.
+  static constexpr const char* kInUse = "hashtext(current_schema()), hashtext('in use')";
   /// The statement that tells the others, for the writer's transaction, with the parameter :who.
   static const char* tell_statement();
   /// What stands for this process there.

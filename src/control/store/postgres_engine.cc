@@ -61,8 +61,10 @@ class PostgresEngine final : public Engine {
   Status open() {
     Status migrated = write([](soci::session& sql) { return migrate_alone(sql); }, true);
     if (!migrated.ok() && !pool_.last_fault().message().empty()) migrated = pool_.last_fault();
-    if (migrated.ok()) changes_.start();
-    return migrated;
+    if (!migrated.ok()) return migrated;
+    was_free_ = write(look_for_others, true).ok();
+    changes_.start();
+    return {};
   }
 
   Status read(const Work& work) override {
@@ -114,11 +116,18 @@ class PostgresEngine final : public Engine {
     return outcome.status.ok() ? result : outcome.status;
   }
 
-  bool shared() const override { return true; }
+  bool was_free() const override { return was_free_; }
   bool hears_others() const override { return changes_.hears(); }
 
  private:
   enum class Isolation { kNone, kReadCommitted, kSerializable };
+
+  // Fails when another process has the database open. One that was killed lets go within the second.
+  static Status look_for_others(soci::session& sql) {
+    sql << "SET LOCAL lock_timeout = '1s'";
+    Query(sql, std::string("SELECT pg_advisory_xact_lock(") + PostgresChanges::kInUse + ")").run();
+    return {};
+  }
 
   // Of several processes that start at once, one does it and the others find it done.
   static Status migrate_alone(soci::session& sql) {
@@ -179,6 +188,7 @@ class PostgresEngine final : public Engine {
 
   PostgresPool pool_;
   std::mutex conflicts_;
+  bool was_free_ = true;
   PostgresChanges changes_;
 };
 

@@ -64,7 +64,12 @@ class SqliteEngine final : public Engine {
     make_durable(*writer_);
     const Status migrated =
         in_transaction(*writer_, [](soci::session& sql) { return migrate(sql, all_migrations()); });
-    for (int i = 0; i < options.connections; ++i) readers_.push_back(connect(options));
+    for (int i = 0; i < options.connections; ++i) {
+      readers_.push_back(connect(options));
+      // The first read opens SQLite's files: now, not when descriptors have run short.
+      int version = 0;
+      *readers_.back() << "SELECT MAX(version) FROM schema_migrations", soci::into(version);
+    }
     return migrated;
   }
 
@@ -78,7 +83,7 @@ class SqliteEngine final : public Engine {
     });
   }
   Status alone(const std::string&, const std::function<Status()>& f) override { return f(); }
-  bool shared() const override { return false; }
+  bool was_free() const override { return true; }  // a data folder belongs to one server
   bool hears_others() const override { return true; }
 
  private:
