@@ -58,9 +58,10 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
   app.add_option("--data-dir", flags.data_dir,
                  "Folder of database, repositories and keys; made on first start")
       ->capture_default_str();
-  app.add_option("--database-url-file", flags.database_url_file,
-                 "File with postgresql://user:password@host/database, instead of SQLite in --data-dir; the text "
-                 "itself may be in $TOWLINE_DATABASE_URL");
+  app.add_option(
+      "--database-url-file", flags.database_url_file,
+      "File with postgresql://user:password@host/database, instead of SQLite in --data-dir; the text "
+      "itself may be in $TOWLINE_DATABASE_URL");
   app.add_option("--listen", flags.listen, "host:port for everything: web, API, Git, proxy, agents")
       ->capture_default_str();
   app.add_option("--external-url", flags.external_url,

@@ -97,8 +97,10 @@ class Postgres:
 
     def create_database(self, name):
         """A role that owns a database of the same name, and nothing else; returns its URL."""
-        self.sql(f"CREATE ROLE {name} LOGIN PASSWORD '{self.PASSWORD}'")
-        self.sql(f"CREATE DATABASE {name} OWNER {name}")
+        self.sql(f"CREATE ROLE {name} LOGIN PASSWORD '{self.PASSWORD}' NOSUPERUSER NOCREATEDB NOCREATEROLE")
+        self.sql(f"CREATE DATABASE {name} OWNER {name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' "
+                 "LC_CTYPE 'C.UTF-8'")
+        self.sql(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
         return self.url(name, name)
 
     def url(self, database="postgres", user=USER):

@@ -9,8 +9,8 @@ Database::~Database() = default;
 
 Result<std::unique_ptr<Database>> Database::open(const Options& options) {
   std::unique_ptr<Database> database(new Database);
-  auto engine = options.url ? open_postgres(options, [made = database.get()] { made->bump(); })
-                            : open_sqlite(options);
+  auto engine =
+      options.url ? open_postgres(options, [made = database.get()] { made->bump(); }) : open_sqlite(options);
   if (!engine) return fail(engine.error());
   database->engine_ = std::move(*engine);
   return database;

@@ -50,12 +50,12 @@ Query& bind(Query& q, const Environment& e) {
 }  // namespace
 
 std::int64_t EnvironmentTable::create(const Environment& environment) {
-  Query insert(
-      sql_,
-      "INSERT INTO environments (project_id, name, slug, state, tier, external_url, description, "
-      "cluster_agent_id, kubernetes_namespace, flux_resource_path, created_at, updated_at) VALUES "
-      "(:project, :name, :slug, :state, :tier, :url, :description, NULLIF(CAST(:agent AS BIGINT), 0), :namespace, :flux, "
-      ":created, :updated) RETURNING id");
+  Query insert(sql_,
+               "INSERT INTO environments (project_id, name, slug, state, tier, external_url, description, "
+               "cluster_agent_id, kubernetes_namespace, flux_resource_path, created_at, updated_at) VALUES "
+               "(:project, :name, :slug, :state, :tier, :url, :description, NULLIF(CAST(:agent AS BIGINT), "
+               "0), :namespace, :flux, "
+               ":created, :updated) RETURNING id");
   return bind(insert, environment)
       .with("project", environment.project_id)
       .with("created", environment.created_at)
@@ -66,7 +66,8 @@ void EnvironmentTable::update(const Environment& environment) {
   Query update(
       sql_,
       "UPDATE environments SET name = :name, slug = :slug, state = :state, tier = :tier, external_url = "
-      ":url, description = :description, cluster_agent_id = NULLIF(CAST(:agent AS BIGINT), 0), kubernetes_namespace = "
+      ":url, description = :description, cluster_agent_id = NULLIF(CAST(:agent AS BIGINT), 0), "
+      "kubernetes_namespace = "
       ":namespace, flux_resource_path = :flux, updated_at = :updated WHERE id = :id");
   bind(update, environment).with("id", environment.id).run();
 }

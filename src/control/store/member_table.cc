@@ -32,9 +32,10 @@ Query& bind(Query& q, MemberTable::Place place) {
 }  // namespace
 
 void MemberTable::add(std::int64_t user_id, Place place, Role role, Millis now) {
-  Query q(sql_,
-          "INSERT INTO members (user_id, namespace_id, project_id, access_level, created_at) "
-          "VALUES (:user, NULLIF(CAST(:space AS BIGINT), 0), NULLIF(CAST(:project AS BIGINT), 0), :level, :now)");
+  Query q(
+      sql_,
+      "INSERT INTO members (user_id, namespace_id, project_id, access_level, created_at) "
+      "VALUES (:user, NULLIF(CAST(:space AS BIGINT), 0), NULLIF(CAST(:project AS BIGINT), 0), :level, :now)");
   bind(q, place).with("user", user_id).with("level", role).with("now", now).run();
 }
 

@@ -58,7 +58,8 @@ std::int64_t NamespaceTable::create(const Namespace& space) {
                "INSERT INTO namespaces (kind, name, path, full_path, full_name, parent_id, owner_id, "
                "description, "
                "visibility, created_at) VALUES (:kind, :name, :path, :full_path, :full_name, "
-               "NULLIF(CAST(:parent AS BIGINT), 0), NULLIF(CAST(:owner AS BIGINT), 0), :description, :visibility, :created) RETURNING id")
+               "NULLIF(CAST(:parent AS BIGINT), 0), NULLIF(CAST(:owner AS BIGINT), 0), :description, "
+               ":visibility, :created) RETURNING id")
       .with("kind", space.kind)
       .with("name", space.name)
       .with("path", space.path)

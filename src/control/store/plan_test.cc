@@ -34,15 +34,18 @@ class Recorder final : public soci::logger_impl {
   std::vector<std::string>& statements_;
 };
 
-// 1,000 users, each with a namespace, a project, 5 agents with a token and a connection each, an access token,
-// an environment and a membership in the next one's project; 10 projects are public. Half a group tree.
+// 1,000 users, each with a namespace, a project, 5 agents with a token and a connection each, an access
+// token, an environment and a membership in the next one's project; 10 projects are public. Half a group
+// tree.
 constexpr std::array<const char*, 14> kRows = {
-    "users (username, name, email, state, admin, password_hash, created_at) SELECT 'u' || i, 'U', 'u' || i || "
+    "users (username, name, email, state, admin, password_hash, created_at) SELECT 'u' || i, 'U', 'u' || i "
+    "|| "
     "'@example.com', 'active', 0, '', 1 FROM n WHERE i <= 1000",
     "namespaces (kind, name, path, full_path, full_name, owner_id, description, visibility, created_at) "
     "SELECT 'user', 'U', 'u' || i, 'u' || i, 'U', i, '', 'private', 1 FROM n WHERE i <= 1000",
     "namespaces (kind, name, path, full_path, full_name, parent_id, description, visibility, created_at) "
-    "SELECT 'group', 'G', 'g' || i, 'g' || i, 'G', CASE WHEN i > 500 THEN 1000 + i / 10 END, '', 'private', 1 "
+    "SELECT 'group', 'G', 'g' || i, 'g' || i, 'G', CASE WHEN i > 500 THEN 1000 + i / 10 END, '', 'private', "
+    "1 "
     "FROM n WHERE i <= 1000",
     "projects (namespace_id, name, path, full_path, description, visibility, default_branch, creator_id, "
     "created_at, last_activity_at) SELECT i, 'P', 'p', 'u' || i || '/p', '', CASE WHEN i % 100 = 0 THEN "
@@ -51,24 +54,30 @@ constexpr std::array<const char*, 14> kRows = {
     "1000",
     "members (user_id, namespace_id, access_level, created_at) SELECT i, 1000 + i, 50, 1 FROM n WHERE i <= "
     "1000",
-    "agents (project_id, name, created_by_user_id, created_at, last_contact_at) SELECT 1 + i / 5, 'a' || i, 1, "
+    "agents (project_id, name, created_by_user_id, created_at, last_contact_at) SELECT 1 + i / 5, 'a' || i, "
+    "1, "
     "1, 1 FROM n WHERE i < 5000",
     "agent_tokens (agent_id, name, description, token_hash, created_by_user_id, created_at, last_used_at, "
     "revoked_at) SELECT i, 't', '', 'h' || i, 1, 1, 1, 0 FROM n WHERE i < 5000",
-    "agent_connections (id, agent_id, version, commit_id, pod_namespace, pod_name, connected_at, last_seen_at) "
+    "agent_connections (id, agent_id, version, commit_id, pod_namespace, pod_name, connected_at, "
+    "last_seen_at) "
     "SELECT i, i, '', '', '', '', 1, 1000000 FROM n WHERE i < 5000",
     "agent_events (agent_id, kind, detail, user_id, token_id, recorded_at) SELECT i, 'k', '', 1, 1, 1 FROM n "
     "WHERE i < 5000",
     "personal_access_tokens (user_id, name, scopes, token_hash, created_at, expires_at, last_used_at, "
     "revoked_at) SELECT i, 't', 'api', 'h' || i, 1, 0, 1, 0 FROM n WHERE i <= 1000",
     "environments (project_id, name, slug, state, tier, external_url, description, kubernetes_namespace, "
-    "flux_resource_path, created_at, updated_at) SELECT i, 'e', 'e', 'available', 'other', '', '', '', '', 1, "
+    "flux_resource_path, created_at, updated_at) SELECT i, 'e', 'e', 'available', 'other', '', '', '', '', "
+    "1, "
     "1 FROM n WHERE i <= 1000",
-    "protected_branches (project_id, name, push_access_level, allow_force_push) SELECT i, 'main', 40, 0 FROM n "
+    "protected_branches (project_id, name, push_access_level, allow_force_push) SELECT i, 'main', 40, 0 FROM "
+    "n "
     "WHERE i <= 1000",
-    "sessions (user_id, token_hash, created_at, expires_at) SELECT i, 'h' || i, 1, 1000000 + i FROM n WHERE i "
+    "sessions (user_id, token_hash, created_at, expires_at) SELECT i, 'h' || i, 1, 1000000 + i FROM n WHERE "
+    "i "
     "<= 1000"};
-const std::string kNumbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) ";
+const std::string kNumbers =
+    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) ";
 
 class PlanTest : public ::testing::Test {
  protected:
@@ -87,8 +96,8 @@ class PlanTest : public ::testing::Test {
   // The names of parameters, outside quotes, by values that exist.
   static std::string with_values(const std::string& statement) {
     static const std::map<std::string, std::string> kTexts = {
-        {"username", "'u7'"}, {"pattern", "'%x%'"}, {"hash", "'h7'"}, {"path", "'u7/p'"}, {"state", "'available'"},
-        {"name", "'e'"},      {"login", "'u7'"}};
+        {"username", "'u7'"},     {"pattern", "'%x%'"}, {"hash", "'h7'"}, {"path", "'u7/p'"},
+        {"state", "'available'"}, {"name", "'e'"},      {"login", "'u7'"}};
     static const std::regex kName("('[^']*')|:([a-z_]+)");
     std::string out;
     auto rest = statement.cbegin();
@@ -101,7 +110,8 @@ class PlanTest : public ::testing::Test {
   }
 
   // SQLite plans without statistics, by what indexes there are. PostgreSQL weighs costs, and tables of this
-  // size are read as a whole for little; without those ways of reading the plan shows where an index is missing.
+  // size are read as a whole for little; without those ways of reading the plan shows where an index is
+  // missing.
   std::string explain(soci::session& sql, const std::string& statement) {
     if (database.postgres()) {
       for (const char* way : {"seqscan", "hashjoin", "mergejoin"}) sql << "SET enable_" << way << " = off";
@@ -139,7 +149,9 @@ class PlanTest : public ::testing::Test {
       EXPECT_THAT(statements, Not(IsEmpty()));
       for (const std::string& statement : statements) {
         const std::string plan = explain(sql, statement);
-        EXPECT_THAT(whole_scans(plan, database.postgres()), IsEmpty()) << what << "\n" << statement << "\n" << plan;
+        EXPECT_THAT(whole_scans(plan, database.postgres()), IsEmpty()) << what << "\n"
+                                                                       << statement << "\n"
+                                                                       << plan;
       }
     });
     EXPECT_TRUE(status.ok()) << what << ": " << status.to_string();
@@ -192,7 +204,8 @@ TEST_F(PlanTest, ListsOfMembersAndRolesGoByIndexes) {
     expect_indexed("all members", [&](auto& sql) { MemberTable(sql).all_members(place, {}); });
     expect_indexed("one member", [&](auto& sql) { MemberTable(sql).direct(7, place); });
   }
-  expect_indexed("a role", [](auto& sql) { MemberTable(sql).role_in_project(7, {.id = 7, .namespace_id = 7}); });
+  expect_indexed("a role",
+                 [](auto& sql) { MemberTable(sql).role_in_project(7, {.id = 7, .namespace_id = 7}); });
 }
 
 TEST_F(PlanTest, WhatBelongsToAUserOrAProjectGoesByIndexes) {

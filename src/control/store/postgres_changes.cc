@@ -2,12 +2,11 @@
 
 #include <array>
 #include <cstdlib>
+#include <libpq-fe.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include <utility>
-
-#include <libpq-fe.h>
 
 #include "base/backoff.h"
 #include "base/encoding.h"
@@ -22,8 +21,8 @@ namespace {
 constexpr std::chrono::milliseconds kCheckEvery{300};
 constexpr std::chrono::milliseconds kFresh{1000};
 constexpr std::chrono::milliseconds kPatience{5000};
-constexpr Backoff::Policy kPauses{
-    .initial = std::chrono::milliseconds(100), .maximum = std::chrono::milliseconds(2000)};
+constexpr Backoff::Policy kPauses{.initial = std::chrono::milliseconds(100),
+                                  .maximum = std::chrono::milliseconds(2000)};
 
 std::int64_t nanoseconds(Clock::TimePoint at) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(at.time_since_epoch()).count();
@@ -39,9 +38,7 @@ void drop_notice(void*, const char*) {}
 
 }  // namespace
 
-const char* PostgresChanges::tell_statement() {
-  return "SELECT pg_notify(" TOWLINE_CHANNEL ", :who)";
-}
+const char* PostgresChanges::tell_statement() { return "SELECT pg_notify(" TOWLINE_CHANNEL ", :who)"; }
 
 void PostgresChanges::Close::operator()(pg_conn* connection) const { PQfinish(connection); }
 
@@ -92,10 +89,9 @@ bool PostgresChanges::connect() {
   auto next = PGRES_POLLING_WRITING;
   while (next != PGRES_POLLING_OK) {
     if (next == PGRES_POLLING_FAILED || clock_.now() > deadline) return false;
-    std::array<pollfd, 2> wanted{
-        {{PQsocket(connection_.get()), static_cast<short>(next == PGRES_POLLING_READING ? POLLIN : POLLOUT),
-          0},
-         {stop_event_, POLLIN, 0}}};
+    std::array<pollfd, 2> wanted{{{PQsocket(connection_.get()),
+                                   static_cast<short>(next == PGRES_POLLING_READING ? POLLIN : POLLOUT), 0},
+                                  {stop_event_, POLLIN, 0}}};
     ::poll(wanted.data(), wanted.size(), static_cast<int>(kFresh.count()));
     if (wanted[1].revents != 0) return false;
     if (wanted[0].revents != 0) next = PQconnectPoll(connection_.get());
@@ -130,7 +126,8 @@ bool PostgresChanges::finish_query() {
 bool PostgresChanges::listen() {
   // LISTEN takes no expression.
   static const std::string kListen = "DO $$ BEGIN EXECUTE 'LISTEN ' || " TOWLINE_CHANNEL
-                                     "; END $$; SELECT pg_advisory_lock_shared(" + std::string(kInUse) + ")";
+                                     "; END $$; SELECT pg_advisory_lock_shared(" +
+                                     std::string(kInUse) + ")";
   if (PQsendQuery(connection_.get(), kListen.c_str()) == 0 || !finish_query()) return false;
   heard_();  // whatever was written before is news
   return true;

@@ -14,9 +14,9 @@ struct pg_conn;
 namespace towline::control {
 
 /// Hears that other processes have written, over a connection of its own that LISTENs. A notification
-/// belongs to its transaction: PostgreSQL sends it when, and only if, the write has become visible; and no row
-/// is touched by all writers, which would make them wait for each other. That the connection still lives is
-/// checked several times a second.
+/// belongs to its transaction: PostgreSQL sends it when, and only if, the write has become visible; and no
+/// row is touched by all writers, which would make them wait for each other. That the connection still lives
+/// is checked several times a second.
 class PostgresChanges {
  public:
   /// `heard` is called in a thread of its own.

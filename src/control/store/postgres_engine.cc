@@ -54,7 +54,8 @@ struct Outcome {
 
 class PostgresEngine final : public Engine {
  public:
-  PostgresEngine(PostgresAddress address, const Database::Options& options, std::function<void()> others_wrote)
+  PostgresEngine(PostgresAddress address, const Database::Options& options,
+                 std::function<void()> others_wrote)
       : pool_(std::move(address), std::max(2, options.connections), options.log),
         changes_(pool_.address().connection, std::move(others_wrote)) {}
 

@@ -9,8 +9,8 @@
 namespace towline::control {
 namespace {
 
-constexpr Backoff::Policy kPauses{
-    .initial = std::chrono::milliseconds(100), .maximum = std::chrono::milliseconds(2000)};
+constexpr Backoff::Policy kPauses{.initial = std::chrono::milliseconds(100),
+                                  .maximum = std::chrono::milliseconds(2000)};
 
 void drop_notice(void*, const char*) {}
 

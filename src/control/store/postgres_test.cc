@@ -77,12 +77,21 @@ TEST_F(PostgresServers, TellNobodyWhenAWriteFails) {
 
 TEST_F(PostgresServers, GiveAnAgentTwoActiveTokensAtMost) {
   const auto project = make_project("demo", root);
-  const auto agent = expect(201, "POST", "/projects/" + std::to_string(project) + "/cluster_agents", root.token,
-                            R"({"name":"a"})");
+  const auto agent = expect(201, "POST", "/projects/" + std::to_string(project) + "/cluster_agents",
+                            root.token, R"({"name":"a"})");
   const AgentRecord record{.id = agent.at("id").as_int64(), .project_id = project, .name = "a"};
-  Core second{*other,         repositories, events,          usage,        configurations,
-              vault,          clock,        log,             core.version, core.external_url,
-              core.kas_external_url, core.k8s_proxy_external_url};
+  Core second{*other,
+              repositories,
+              events,
+              usage,
+              configurations,
+              vault,
+              clock,
+              log,
+              core.version,
+              core.external_url,
+              core.kas_external_url,
+              core.k8s_proxy_external_url};
   std::atomic<int> made{0};
   std::atomic<int> refused{0};
   std::latch start(8);
@@ -168,9 +177,7 @@ TEST_F(PostgresServers, DoOneThingOfANameAtATime) {
   for (auto& thread : threads) thread.join();
 }
 
-TEST_F(PostgresServers, SayThatATextIsNoUtf8) {
-  EXPECT_EQ(set(*db, "\xff").code(), Code::kInvalidArgument);
-}
+TEST_F(PostgresServers, SayThatATextIsNoUtf8) { EXPECT_EQ(set(*db, "\xff").code(), Code::kInvalidArgument); }
 
 TEST(PostgresStart, OfManyAtOnceMigratesOnce) {
   const TestDatabase database;
@@ -196,7 +203,8 @@ TEST(PostgresStart, WithoutADatabaseSaysWhichAndNeverThePassword) {
   EXPECT_THAT(closed.message(), AllOf(HasSubstr("PostgreSQL database towline at 127.0.0.1:1: "),
                                       HasSubstr("Connection refused")));
   std::string url = TestDatabase().options().url->reveal();
-  const Status refused = open(url.replace(url.find("//") + 2, url.find('@') - url.find("//") - 2, "ada:geheim"));
+  const Status refused =
+      open(url.replace(url.find("//") + 2, url.find('@') - url.find("//") - 2, "ada:geheim"));
   EXPECT_THAT(refused.message(), HasSubstr("password authentication failed for user \"ada\""));
 }
 

@@ -2,11 +2,10 @@
 
 #include <array>
 #include <cctype>
+#include <libpq-fe.h>
 #include <map>
 #include <memory>
 #include <string_view>
-
-#include <libpq-fe.h>
 
 namespace towline::control {
 namespace {
@@ -57,8 +56,7 @@ std::string describe(const Keywords& keywords) {
 
 Result<PostgresAddress> parse_postgres_url(const Secret& url) {
   char* fault = nullptr;
-  const std::unique_ptr<PQconninfoOption, FreeOptions> options(
-      PQconninfoParse(url.reveal().c_str(), &fault));
+  const std::unique_ptr<PQconninfoOption, FreeOptions> options(PQconninfoParse(url.reveal().c_str(), &fault));
   PQfreemem(fault);
   if (!options) {
     return fail(Code::kInvalidArgument,
