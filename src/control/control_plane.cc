@@ -15,6 +15,7 @@
 #include "control/domain/vault.h"
 #include "control/git/repository_store.h"
 #include "control/git_http/git_http.h"
+#include "control/graphql/endpoint.h"
 #include "control/local_backend.h"
 #include "control/store/agent_event_table.h"
 #include "control/store/database.h"
@@ -105,16 +106,23 @@ struct ControlPlane::Impl {
              options.version,
              without_slash(options.external_url),
              options.kas_external_url,
-             options.k8s_proxy_external_url},
+             options.k8s_proxy_external_url,
+             options.ca_certificate},
         api(core),
+        graphql(core, api.guard()),
         pool(std::make_unique<io::WorkerPool>(options.threads)),
         backend(core, *pool),
         api_handler(http::sync_handler(*pool, api::Api::kMaxBody,
-                                       [this](const http::Request& request) { return api.answer(request); })),
+                                       [this](const http::Request& request) { return answer(request); })),
         git_handler(git_http::make_handler(core, *pool)) {}
 
   // Tasks of the pool end before anything they use goes.
   ~Impl() { pool.reset(); }
+
+  http::Response answer(const http::Request& request) {
+    const bool asks_graphql = request.head.path().starts_with(graphql::Endpoint::kPath);
+    return asks_graphql ? graphql.answer(request) : api.answer(request);
+  }
 
   std::unique_ptr<Database> db;
   Vault vault;
@@ -124,6 +132,7 @@ struct ControlPlane::Impl {
   Configurations configurations;  // keeps a reference to `core` and looks at it when asked
   Core core;
   api::Api api;
+  graphql::Endpoint graphql;
   std::optional<FirstStart> first_start;
   std::unique_ptr<io::WorkerPool> pool;
   LocalBackend backend;

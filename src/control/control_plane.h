@@ -24,6 +24,8 @@ struct ControlPlaneOptions {
   std::string kas_external_url;
   /// Base of the Kubernetes API proxy, "https://gitlab.example.com/-/kubernetes-agent/k8s-proxy/".
   std::string k8s_proxy_external_url;
+  /// PEM of the CA that signed this server's certificate, when it is one that the server has made itself.
+  std::string ca_certificate;
   /// Used instead of random ones when the first start makes the user "root"; ignored later.
   std::optional<Secret> root_password;
   std::optional<Secret> root_token;
@@ -51,7 +53,7 @@ class ControlPlane {
   ~ControlPlane();
 
   Backend& backend();
-  /// Answers /api/v4/...
+  /// Answers /api/v4/... and /api/graphql.
   http::RequestHandler& api();
   /// Answers /<full/path>.git/...
   http::RequestHandler& git();

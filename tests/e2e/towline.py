@@ -123,7 +123,7 @@ class Kas:
 
     TOKEN = "glpat-roottokenoftheendtoendtests0000"
 
-    def __init__(self, folder, *flags, port=None, database_url=None):
+    def __init__(self, folder, *flags, port=None, host="localhost", database_url=None):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         if database_url is None and "TOWLINE_TEST_DATABASE_URL" in os.environ:
@@ -135,7 +135,8 @@ class Kas:
         self.port = port or free_port()
         self.metrics_port = free_port()
         self.flags = flags
-        self.url = f"https://localhost:{self.port}"
+        self.host = host
+        self.url = f"https://{host}:{self.port}"
         self.ca_file = self.folder / "data/tls/ca.pem"
         (self.folder / "root-token").write_text(self.TOKEN)
         (self.folder / "root-password").write_text("correct horse battery staple")
@@ -274,9 +275,9 @@ class System:
 
     CONFIG = "user_access:\n  access_as:\n    agent: {}\n  projects:\n    - id: root/demo\n"
 
-    def __init__(self, folder, *kas_flags, config=CONFIG, database_url=None):
+    def __init__(self, folder, *kas_flags, config=CONFIG, host="localhost", database_url=None):
         self.folder = pathlib.Path(folder)
-        self.kas = Kas(self.folder, *kas_flags, database_url=database_url)
+        self.kas = Kas(self.folder, *kas_flags, host=host, database_url=database_url)
         self.kas.create_project()
         if config is not None:
             self.kas.write_config(config)
