@@ -74,6 +74,27 @@ Checked<const Operation*> choose(const Document& document, const std::string& na
   return std::unexpected(Problem{.message = "There is no operation \"" + name + "\""});
 }
 
+std::optional<http::Response> forbid(const http::Request& request, const api::Guard::Known& known,
+                                     const Operation& operation) {
+  const bool changes = operation.mutation;
+  if (changes && request.head.method != "POST") return refuse(405, "Mutations need the method POST");
+  if (!api::Guard::scope_fits(known, changes)) {
+    return refuse(403,
+                  changes ? "The token needs the scope api" : "The token needs the scope read_api or api");
+  }
+  if (changes && !api::Guard::csrf_fits(request, known)) {
+    return refuse(403, "The header X-CSRF-Token is missing or wrong");
+  }
+  return std::nullopt;
+}
+
+http::Response refuse_credentials(api::Throttle& throttle, std::string_view peer) {
+  if (throttle.failed(peer)) return refuse(401, "Invalid token");
+  http::Response response = refuse(429, "Too many requests with a wrong token");
+  response.headers.add("retry-after", std::to_string(throttle.retry_after()));
+  return response;
+}
+
 }  // namespace
 
 http::Response Endpoint::run(const http::Request& request, const api::Guard::Known& known) {
@@ -84,15 +105,7 @@ http::Response Endpoint::run(const http::Request& request, const api::Guard::Kno
   const auto chosen = choose(*document, asked->operation);
   if (!chosen) return refuse(400, {chosen.error()});
   const Operation& operation = **chosen;
-  if (operation.mutation && request.head.method != "POST")
-    return refuse(405, "Mutations need the method POST");
-  if (!api::Guard::scope_fits(known, operation.mutation)) {
-    return refuse(403, operation.mutation ? "The token needs the scope api"
-                                          : "The token needs the scope read_api or api");
-  }
-  if (operation.mutation && !api::Guard::csrf_fits(request, known)) {
-    return refuse(403, "The header X-CSRF-Token is missing or wrong");
-  }
+  if (auto refusal = forbid(request, known, operation)) return std::move(*refusal);
   const auto problems = validate(schema(), *document);
   if (!problems.empty()) return refuse(400, problems);
   const auto variables = coerce_variables(schema(), operation, asked->variables);
@@ -107,27 +120,24 @@ http::Response Endpoint::run(const http::Request& request, const api::Guard::Kno
   return api::json_response(200, std::move(answer));
 }
 
+http::Response Endpoint::decide(const http::Request& request) {
+  if (request.head.path() != kPath) return refuse(404, "404 Not Found");
+  if (request.head.method != "GET" && request.head.method != "POST") {
+    http::Response response = refuse(405, "The methods are GET and POST");
+    response.headers.add("allow", "GET, POST");
+    return response;
+  }
+  if (request.body.size() > kMaxBody) return refuse(413, "The request is longer than 256 KiB");
+  auto known = guard_.identify(request);
+  if (known) return run(request, *known);
+  if (known.error().code() == Code::kUnauthenticated)
+    return refuse_credentials(guard_.throttle(), request.peer);
+  core_.log.error("GraphQL request failed", {{"error", known.error().to_string()}});
+  return refuse(500, "Internal server error");
+}
+
 http::Response Endpoint::answer(const http::Request& request) {
-  const auto decide = [&]() -> http::Response {
-    if (request.head.path() != kPath) return refuse(404, "404 Not Found");
-    if (request.head.method != "GET" && request.head.method != "POST") {
-      http::Response response = refuse(405, "The methods are GET and POST");
-      response.headers.add("allow", "GET, POST");
-      return response;
-    }
-    if (request.body.size() > kMaxBody) return refuse(413, "The request is longer than 256 KiB");
-    auto known = guard_.identify(request);
-    if (known) return run(request, *known);
-    if (known.error().code() == Code::kUnauthenticated) {
-      if (guard_.throttle().failed(request.peer)) return refuse(401, "Invalid token");
-      http::Response response = refuse(429, "Too many requests with a wrong token");
-      response.headers.add("retry-after", std::to_string(guard_.throttle().retry_after()));
-      return response;
-    }
-    core_.log.error("GraphQL request failed", {{"error", known.error().to_string()}});
-    return refuse(500, "Internal server error");
-  };
-  http::Response response = decide();
+  http::Response response = decide(request);
   response.headers.add("cache-control", "no-store");
   response.headers.add("x-content-type-options", "nosniff");
   return response;

@@ -21,6 +21,7 @@ class Endpoint {
   http::Response answer(const http::Request& request);
 
  private:
+  http::Response decide(const http::Request& request);
   http::Response run(const http::Request& request, const api::Guard::Known& known);
 
   Core& core_;

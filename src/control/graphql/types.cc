@@ -1,6 +1,7 @@
 #include "control/graphql/types.h"
 
 #include <charconv>
+#include <memory>
 
 #include "control/store/agent_table.h"
 #include "control/store/database.h"
@@ -14,18 +15,18 @@ constexpr std::string_view kScheme = "gid://gitlab/";
 }  // namespace
 
 const Schema& schema() {
-  static const Schema& made = [&]() -> const Schema& {
-    static Schema schema;
-    schema.add({.kind = Type::Kind::kScalar, .name = "Time", .description = "ISO 8601, in UTC"});
-    add_user_types(schema);
-    add_project_types(schema);
-    add_agent_types(schema);
-    add_agent_details(schema);
-    add_query(schema);
-    add_mutations(schema);
-    return schema;
+  static const std::unique_ptr<const Schema> made = [] {
+    auto whole = std::make_unique<Schema>();
+    whole->add({.kind = Type::Kind::kScalar, .name = "Time", .description = "ISO 8601, in UTC"});
+    add_user_types(*whole);
+    add_project_types(*whole);
+    add_agent_types(*whole);
+    add_agent_details(*whole);
+    add_query(*whole);
+    add_mutations(*whole);
+    return whole;
   }();
-  return made;
+  return *made;
 }
 
 std::string global_id(std::string_view kind, std::int64_t id) {
