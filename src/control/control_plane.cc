@@ -147,19 +147,28 @@ Result<std::unique_ptr<ControlPlane>> ControlPlane::open(ControlPlaneOptions opt
   static const SystemClock kSystemClock;
   if (options.clock == nullptr) options.clock = &kSystemClock;
   if (Status status = make_data_dir(options.data_dir); !status.ok()) return fail(status);
-  auto db = Database::open(
-      {.path = options.data_dir + "/towline.db", .readers = static_cast<int>(options.threads)});
+  // Besides the pool's threads the one that records use wants a connection.
+  auto db = Database::open({.path = options.data_dir + "/towline.db",
+                            .url = std::move(options.database_url),
+                            .connections = static_cast<int>(options.threads) + 1,
+                            .log = options.log});
   if (!db) return fail(db.error());
   auto vault = Vault::open(options.data_dir + "/secret.key");
   if (!vault) return fail(vault.error());
-  // Nobody else writes to this database: connections it knows of ended with the server that held them.
-  const Status cleared =
-      (*db)->write_quietly([](soci::session& sql) { AgentConnectionTable(sql).remove_all(); });
-  if (!cleared.ok()) return fail(cleared);
+  // The connections that it knows of ended with the servers that held them.
+  if ((*db)->was_free()) {
+    const Status cleared =
+        (*db)->write_quietly([](soci::session& sql) { AgentConnectionTable(sql).remove_all(); });
+    if (!cleared.ok()) return fail(cleared);
+  }
   auto impl = std::make_unique<Impl>(std::move(*db), std::move(*vault), options);
-  auto first = make_root(impl->core, options);
-  if (!first) return fail(first.error());
-  impl->first_start = std::move(*first);
+  const Status rooted = impl->db->alone("first start", [&]() -> Status {
+    auto first = make_root(impl->core, options);
+    if (!first) return first.error();
+    impl->first_start = std::move(*first);
+    return {};
+  });
+  if (!rooted.ok()) return fail(rooted);
   return std::unique_ptr<ControlPlane>(new ControlPlane(std::move(impl)));
 }
 

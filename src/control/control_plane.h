@@ -16,6 +16,8 @@ namespace towline::control {
 struct ControlPlaneOptions {
   /// Holds the database and the repositories; made when it is missing.
   std::string data_dir;
+  /// postgresql://... or libpq's keywords: the database is there, and not in the data folder.
+  std::optional<Secret> database_url;
   /// Where people find this server, "https://gitlab.example.com".
   std::string external_url;
   /// Where agents connect, "wss://gitlab.example.com/-/kubernetes-agent/".

@@ -153,6 +153,9 @@ class ServerImpl final : public Server {
     if (!password) return password.error().with_prefix("--root-password-file");
     Result<std::optional<Secret>> token = optional_secret(flags_.root_token_file);
     if (!token) return token.error().with_prefix("--root-token-file");
+    Result<std::optional<Secret>> database = optional_secret(flags_.database_url_file);
+    if (!database) return database.error().with_prefix("--database-url-file");
+    if (!*database && !flags_.database_url.empty()) *database = flags_.database_url;
     const bool secure = external_url_.starts_with("https");
     const std::string rest = external_url_.substr(external_url_.find("://"));
     control::ControlPlaneOptions options;
@@ -160,6 +163,7 @@ class ServerImpl final : public Server {
     options.external_url = external_url_;
     options.kas_external_url = (secure ? "wss" : "ws") + rest + std::string(kTunnelPath);
     options.k8s_proxy_external_url = external_url_ + std::string(kProxyPath);
+    options.database_url = std::move(*database);
     if (secure && flags_.tls_cert_file.empty()) {
       Result<std::string> ca = read_file(flags_.data_dir + "/tls/ca.pem");
       if (!ca) return ca.error();
