@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "base/encoding.h"
+#include "control/domain/names.h"
 #include "control/utf8.h"
 
 namespace towline::control::api {
@@ -135,8 +136,9 @@ std::int64_t Params::number_or(std::string_view name, std::int64_t otherwise) {
 }
 
 bool Params::flag(std::string_view name, bool otherwise) {
-  const auto text = as_text(name);
+  auto text = as_text(name);
   if (!text || text->empty()) return otherwise;
+  *text = lower_case(*text);  // python-gitlab says "False"
   if (*text == "true" || *text == "1" || *text == "t" || *text == "yes") return true;
   if (*text == "false" || *text == "0" || *text == "f" || *text == "no") return false;
   refuse(std::string(name) + " is invalid: it must be true or false");
