@@ -1,6 +1,9 @@
 """People's own clients of the API: python-gitlab, and the requests that glab makes."""
 
 import base64
+import os
+import shutil
+import subprocess
 import urllib.parse
 
 import gitlab
@@ -176,3 +179,15 @@ def test_the_requests_of_glabs_bootstrap_are_answered(kas):
     assert len(active) == 2
     kas.api("DELETE", f"{tokens}/{token['id']}", expect=204)
     kas.api("POST", tokens, {"name": "flux-3"}, expect=201)
+
+
+def test_gitbeaker_runs_the_life_of_an_agent(kas, tmp_path):
+    """npm's client, in Node."""
+    source = towline.REPOSITORY / "tests/clients/gitbeaker"
+    for name in ("package.json", "package-lock.json", ".npmrc"):
+        shutil.copy(source / name, tmp_path)
+    subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=tmp_path, check=True, timeout=120)
+    result = subprocess.run(["node", source / "life.mjs"], capture_output=True, text=True, timeout=120,
+                            env={**os.environ, "TOWLINE_URL": kas.url, "TOWLINE_TOKEN": kas.TOKEN,
+                                 "TOWLINE_MODULES": str(tmp_path), "NODE_EXTRA_CA_CERTS": str(kas.ca_file)})
+    assert result.returncode == 0 and "done" in result.stdout, result.stderr
