@@ -22,7 +22,7 @@ struct FoundFile {
 };
 
 Result<FoundFile> find_file(Context& context) {
-  auto found = find_project(context, Role::kNone);
+  auto found = find_code(context);
   if (!found) return fail(found.error());
   const std::string given = context.params.text_or("ref", "");
   if (Status status = context.params.check(); !status.ok()) return fail(status);

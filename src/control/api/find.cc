@@ -38,6 +38,15 @@ Result<FoundProject> find_project(Context& context, Role needed) {
   return find_project(context.core, context.caller, look_up, needed);
 }
 
+Result<FoundProject> find_code(Context& context) {
+  auto found = find_project(context, Role::kNone);
+  if (!found) return found;
+  const std::string& visibility = found->project.visibility;
+  const bool open = visibility == "public" || (visibility == "internal" && context.caller);
+  if (!open && found->role < Role::kReporter) return fail(too_low());
+  return found;
+}
+
 Result<FoundGroup> find_group(Core& core, const std::optional<Caller>& caller,
                               const LookUp<Namespace>& look_up, Role needed) {
   return core.db.read([&](soci::session& sql) -> Result<FoundGroup> {

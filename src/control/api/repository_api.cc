@@ -16,7 +16,7 @@ struct Opened {
 };
 
 Result<Opened> open(Context& context, Role needed) {
-  auto found = find_project(context, needed);
+  auto found = needed == Role::kNone ? find_code(context) : find_project(context, needed);
   if (!found) return fail(found.error());
   auto repository = Contents(context.core).open(found->project);
   if (!repository) return fail(repository.error());

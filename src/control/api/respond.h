@@ -49,6 +49,8 @@ struct FoundProject {
   Role role = Role::kNone;
 };
 Result<FoundProject> find_project(Context& context, Role needed);
+/// The same for reading its repository, as over Git: PERMISSION_DENIED for guests of a private project.
+Result<FoundProject> find_code(Context& context);
 /// The same of a project that `look_up` finds.
 template <typename T>
 using LookUp = std::function<std::optional<T>(soci::session&)>;
