@@ -100,7 +100,7 @@ void add_agent_token_commands(Program& program, CLI::App* agent) {
   program.add_output_option(creating);
 
   const auto [revoking, gone] = add("revoke", "Revoke a token", revoke);
-  revoking->add_option("TOKEN_ID", gone->id, "The token's number")->required()->check(CLI::PositiveNumber);
+  revoking->add_option("TOKEN_ID", gone->id, "The token's number")->required()->check(record_number());
 }
 
 }  // namespace towline::cli

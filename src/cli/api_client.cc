@@ -127,7 +127,6 @@ Result<ApiClient::Answer> ApiClient::call(const char* method, const std::string&
   curl_easy_setopt(curl, CURLOPT_USERAGENT, "towline/" TOWLINE_VERSION);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
   curl_easy_setopt(curl, CURLOPT_TIMEOUT, kTotalSeconds);
-  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, problem);
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer.body);

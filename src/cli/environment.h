@@ -11,7 +11,8 @@ namespace towline::cli {
 /// The variables of the process, taken in once so that tests give their own.
 class Environment {
  public:
-  explicit Environment(std::map<std::string, std::string> variables) : variables_(std::move(variables)) {}
+  using Variables = std::map<std::string, std::string>;
+  explicit Environment(Variables variables) : variables_(std::move(variables)) {}
   static Environment of_process();
 
   /// The value, empty when unset.
@@ -24,7 +25,7 @@ class Environment {
 
  private:
   Result<std::filesystem::path> folder(const std::string& variable, const char* below_home) const;
-  std::map<std::string, std::string> variables_;
+  Variables variables_;
 };
 
 }  // namespace towline::cli

@@ -50,9 +50,7 @@ void add_get_token_command(Program& program, CLI::App* agent) {
   CLI::App* const command =
       program.add_command(agent, "get-token", "Print a credential for kubectl, which calls this by itself",
                           [&program, options] { return get_token(program, *options); });
-  command->add_option("--agent", options->agent, "The agent's number")
-      ->required()
-      ->check(CLI::PositiveNumber);
+  command->add_option("--agent", options->agent, "The agent's number")->required()->check(record_number());
   command->add_option("--url", options->url,
                       "The server that the credential is for; fails when logged in to another");
   command

@@ -36,6 +36,16 @@ ExitCode exit_code(const Status& status) {
   }
 }
 
+CLI::Validator record_number() {
+  const auto check = [](const std::string& text) {
+    const bool digits = text.find_first_not_of("0123456789") == std::string::npos && text.size() <= 18;
+    return digits && text.find_first_not_of('0') != std::string::npos
+               ? std::string()
+               : "\"" + text + "\" is not a number of 1 or more";
+  };
+  return {check, "", "record_number"};
+}
+
 Program::Program(Environment environment, const Clock& clock, std::istream& input, std::ostream& output,
                  std::ostream& errors)
     : environment_(std::move(environment)),
@@ -77,7 +87,10 @@ int Program::explain(const CLI::ParseError& error) {
     app_.exit(error, results, errors_);
     return output_.flush() ? kDone : kFailed;
   }
-  errors_ << "towline: " << printable(error.what()) << "\nSee `" << named_command(app_) << " --help`.\n";
+  // CLI11 misses what is required before it tells what it does not know.
+  const auto unknown = app_.remaining(true);
+  const std::string what = unknown.empty() ? error.what() : "what is \"" + unknown.front() + "\"?";
+  errors_ << "towline: " << printable(what) << "\nSee `" << named_command(app_) << " --help`.\n";
   return kWrongUsage;
 }
 

@@ -18,6 +18,9 @@ enum ExitCode { kDone = 0, kFailed = 1, kWrongUsage = 2, kNotLoggedIn = 3, kForb
 
 ExitCode exit_code(const Status& status);
 
+/// Accepts what can be the number of a record of the API.
+CLI::Validator record_number();
+
 /// The whole command line: the tree of commands, and what they share. Commands are added by the functions of
 /// commands.h; each sets the action that runs when it is the one that was called.
 class Program {
