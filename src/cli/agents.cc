@@ -75,9 +75,18 @@ Result<json::object> create_agent_token(Project& project, const json::object& ag
   return token;
 }
 
-std::string token_text(const json::object& token) {
-  return "Its token, which is not shown again:\n\n  " + field(token, "token") +
-         "\n\nTo install the agent:\n\n" + field(token.at("installation").as_object(), "text");
+std::string token_text(const json::object& token, const std::string& ca_file) {
+  const std::string installation = field(token.at("installation").as_object(), "text");
+  std::string text = "Its token, which is not shown again:\n\n  " + field(token, "token") +
+                     "\n\nTo install the agent:\n\n" + installation;
+  if (!ca_file.empty() && installation.find("kasCaCert") == std::string::npos) {
+    text +=
+        "\n\nThe server's certificate is of a CA of its own. For the agent to trust it, add to the last "
+        "command:\n\n"
+        "    --set-file config.kasCaCert=" +
+        ca_file;
+  }
+  return text;
 }
 
 }  // namespace towline::cli

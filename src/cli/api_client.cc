@@ -179,7 +179,8 @@ Result<json::array> ApiClient::list(const std::string& path) {
     const json::value value = json::parse(answer->body, error);
     if (error || !value.is_array()) return fail(not_json(login_.url));
     all.insert(all.end(), value.get_array().begin(), value.get_array().end());
-    page = percent_encode(answer->next_page);
+    // Empty on the last page, of which libcurl may leave the line's end.
+    page = answer->next_page.substr(0, answer->next_page.find_first_not_of("0123456789"));
   }
   return all;
 }

@@ -57,6 +57,7 @@ Program::Program(Environment environment, const Clock& clock, std::istream& inpu
            "towline") {
   app_.get_formatter()->column_width(38);
   app_.require_subcommand(1);
+  app_.footer("Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not logged in, 4 forbidden, 5 not found.");
   add_session_commands(*this);
   add_project_commands(*this);
   add_agent_commands(*this);
