@@ -4,6 +4,8 @@
 # One layer or feature: a static library towline_<NAME> (":" and "/" in a name become "_"), its unit
 # tests as one program <NAME>_tests, and its fuzz targets. DEPS are layers; tests/layers_test.py
 # checks them against the order of docs/architecture.md.
+# Suites that need a database server run as postgres.* of ctest, in tests/CMakeLists.txt.
+set(TOWLINE_WITHOUT_SERVER "-Postgres*")
 add_custom_target(fuzz_targets)  # all of them, without the programs
 
 function(towline_module NAME)
@@ -17,7 +19,8 @@ function(towline_module NAME)
   if(M_TESTS AND NOT TOWLINE_FUZZ)
     add_executable(${ID}_tests ${M_TESTS})
     target_link_libraries(${ID}_tests PRIVATE ${LIB} ${M_TEST_LIBS} GTest::gmock GTest::gtest_main)
-    gtest_discover_tests(${ID}_tests TEST_PREFIX "${ID}." DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 120 LABELS unit)
+    gtest_discover_tests(${ID}_tests TEST_PREFIX "${ID}." TEST_FILTER "${TOWLINE_WITHOUT_SERVER}"
+      DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 120 LABELS unit)
     set_property(GLOBAL APPEND PROPERTY TOWLINE_TEST_PROGRAMS ${ID}_tests)
   endif()
   foreach(F ${M_FUZZ})

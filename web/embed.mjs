@@ -11,8 +11,10 @@ const TYPES = {
   ".json": "application/json",
   ".png": "image/png",
   ".svg": "image/svg+xml",
+  ".tgz": "application/gzip",
   ".txt": "text/plain; charset=utf-8",
   ".woff2": "font/woff2",
+  ".yaml": "text/yaml; charset=utf-8",
 };
 
 function files(folder, prefix = "/") {

@@ -9,7 +9,9 @@
 #include "base/url.h"
 #include "grpc/server.h"
 #include "http/host.h"
+#include "io/address.h"
 #include "io/dial.h"
+#include "io/http_proxy.h"
 #include "io/loop.h"
 #include "io/tls.h"
 #include "kube/client.h"
@@ -88,7 +90,8 @@ Result<tunnel::ConnectorOptions> connector_options(const Flags& flags) {
 class AgentSession final : public tunnel::Session {
  public:
   AgentSession(std::unique_ptr<configuration::ConfigurationFollower> follower,
-               std::unique_ptr<registrar::Registration> registration, std::unique_ptr<tunnel::AgentTunnels> tunnels,
+               std::unique_ptr<registrar::Registration> registration,
+               std::unique_ptr<tunnel::AgentTunnels> tunnels,
                std::move_only_function<void(AgentSession*)> gone)
       : follower_(std::move(follower)),
         registration_(std::move(registration)),
@@ -131,6 +134,12 @@ class AgentImpl final : public Agent {
   Status start() {
     Result<tunnel::ConnectorOptions> options = connector_options(flags_);
     if (!options) return options.error();
+    Result<io::ProxySettings> proxies =
+        io::ProxySettings::from_environment([](const char* name) { return std::getenv(name); });
+    if (!proxies) return proxies.error();
+    Result<std::shared_ptr<io::TlsClientContext>> proxy_tls = nullptr;
+    if (proxies->any()) proxy_tls = io::TlsClientContext::create({});
+    if (!proxy_tls) return proxy_tls.error();
     Result<kube::ClusterConfig> cluster = kube::load_config(flags_.kube, workers_);
     if (!cluster) return cluster.error();
     log_.info("starting", {{"version", TOWLINE_VERSION},
@@ -140,7 +149,7 @@ class AgentImpl final : public Agent {
     if (Status status = start_observability(); !status.ok()) return status;
     std::promise<void> started;
     loop_.post([&] {
-      run(std::move(*options), std::move(*cluster));
+      run(std::move(*options), std::move(*cluster), std::move(*proxies), std::move(*proxy_tls));
       started.set_value();
     });
     started.get_future().get();
@@ -156,14 +165,22 @@ class AgentImpl final : public Agent {
   }
 
  private:
-  void run(tunnel::ConnectorOptions options, kube::ClusterConfig cluster) {
+  // The cluster's API is near and dialled directly; the server may be behind a proxy.
+  void run(tunnel::ConnectorOptions options, kube::ClusterConfig cluster, io::ProxySettings proxies,
+           std::shared_ptr<io::TlsClientContext> proxy_tls) {
     kube_dialer_ = io::direct_dialer(*resolver_);
-    server_dialer_ = io::direct_dialer(*resolver_);
+    if (const Url* proxy =
+            proxies.proxy_for(options.address.host, options.address.port, options.tls != nullptr)) {
+      log_.info("the server is reached through an HTTP proxy",
+                {{"proxy", io::join_host_port(proxy->host, proxy->port)}});
+    }
+    server_dialer_ = io::proxy_dialer(*kube_dialer_, std::move(proxies), std::move(proxy_tls));
     client_ = kube::make_client(loop_, *kube_dialer_, std::move(cluster), {}, log_);
-    methods_.add(std::string(kubernetes_api::kMakeRequest), kubernetes_api::make_request_handler(*client_, {}));
+    methods_.add(std::string(kubernetes_api::kMakeRequest),
+                 kubernetes_api::make_request_handler(*client_, {}));
     connector_ = tunnel::Connector::start(
-        loop_, *server_dialer_, std::move(options), [this](grpc::Channel& channel) { return make_session(channel); },
-        log_);
+        loop_, *server_dialer_, std::move(options),
+        [this](grpc::Channel& channel) { return make_session(channel); }, log_);
   }
 
   std::unique_ptr<tunnel::Session> make_session(grpc::Channel& channel) {
@@ -171,7 +188,8 @@ class AgentImpl final : public Agent {
     auto session = std::make_unique<AgentSession>(
         configuration::follow_configuration(
             loop_, channel, state_, meta,
-            [this](const auto& configuration, const std::string& commit) { apply(configuration, commit); }, log_),
+            [this](const auto& configuration, const std::string& commit) { apply(configuration, commit); },
+            log_),
         registrar::register_agent(loop_, channel, meta, pod_id_, log_),
         tunnel::start_tunnels(loop_, channel, methods_, {.max_streams = flags_.max_streams}, log_),
         [this](AgentSession* gone) {
@@ -184,10 +202,13 @@ class AgentImpl final : public Agent {
   }
 
   void apply(const ::gitlab::agent::agentcfg::AgentConfiguration& configuration, const std::string& commit) {
-    static constexpr LogLevel kLevels[] = {LogLevel::kInfo, LogLevel::kDebug, LogLevel::kWarn, LogLevel::kError};
+    static constexpr LogLevel kLevels[] = {LogLevel::kInfo, LogLevel::kDebug, LogLevel::kWarn,
+                                           LogLevel::kError};
     const auto level = static_cast<std::size_t>(configuration.observability().logging().level());
-    if (configuration.observability().has_logging() && level < std::size(kLevels)) log_.set_level(kLevels[level]);
-    log_.info("configuration applied", {{"commit_id", commit}, {"agent_id", configuration.agent_id()},
+    if (configuration.observability().has_logging() && level < std::size(kLevels))
+      log_.set_level(kLevels[level]);
+    log_.info("configuration applied", {{"commit_id", commit},
+                                        {"agent_id", configuration.agent_id()},
                                         {"project", configuration.project_path()}});
   }
 
@@ -196,13 +217,15 @@ class AgentImpl final : public Agent {
     idle_tunnels_ = session_ == nullptr ? 0 : session_->idle_tunnels();
     busy_tunnels_ = session_ == nullptr ? 0 : session_->busy_tunnels();
     connected_ = connector_ != nullptr && connector_->connected();
-    if (!stopping_) gauges_timer_.start(std::chrono::milliseconds(connected_ && idle_tunnels_ > 0 ? 1000 : 50));
+    if (!stopping_)
+      gauges_timer_.start(std::chrono::milliseconds(connected_ && idle_tunnels_ > 0 ? 1000 : 50));
   }
 
   Status readiness() const {
     if (!connected_) return Status(Code::kUnavailable, "not connected to the server");
     if (state_->refused) return Status(Code::kUnavailable, "the server refuses the agent's token");
-    if (idle_tunnels_ + busy_tunnels_ == 0) return Status(Code::kUnavailable, "the server has no tunnel to this agent");
+    if (idle_tunnels_ + busy_tunnels_ == 0)
+      return Status(Code::kUnavailable, "the server has no tunnel to this agent");
     return {};
   }
 
@@ -250,7 +273,8 @@ class AgentImpl final : public Agent {
   std::unique_ptr<io::Dialer> server_dialer_;
   std::unique_ptr<kube::Client> client_;
   grpc::Server methods_;
-  std::shared_ptr<configuration::ConfigurationState> state_ = std::make_shared<configuration::ConfigurationState>();
+  std::shared_ptr<configuration::ConfigurationState> state_ =
+      std::make_shared<configuration::ConfigurationState>();
   AgentSession* session_ = nullptr;
   io::Timer gauges_timer_{loop_, [this] { update_gauges(); }};
   std::atomic<std::size_t> idle_tunnels_{0};

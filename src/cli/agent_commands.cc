@@ -40,7 +40,7 @@ Status register_agent(Program& program, const Options& options) {
   } else {
     program.output().line("Registered the agent " + name + " of " + project->path() + ", number " +
                           field(*agent, "id") + ".");
-    program.output().line(token_text(*token, project->api().login().ca_file));
+    program.output().line(token_text(*token));
   }
   return {};
 }

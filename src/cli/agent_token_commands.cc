@@ -64,7 +64,7 @@ Status create(Program& program, const Options& options) {
   } else {
     program.output().line("Made token number " + field(*token, "id") + " of the agent " +
                           field(found->agent, "name") + ".");
-    program.output().line(token_text(*token, found->project.api().login().ca_file));
+    program.output().line(token_text(*token));
   }
   return {};
 }

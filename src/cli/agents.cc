@@ -9,6 +9,14 @@ namespace {
 
 namespace json = boost::json;
 
+std::string shell_quoted(const std::string& text) {
+  const char* const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+=:@";
+  if (text.find_first_not_of(plain) == std::string::npos) return text;
+  std::string out = "'";
+  for (const char each : text) out += each == '\'' ? std::string("'\\''") : std::string(1, each);
+  return out + "'";
+}
+
 // For servers that do not give the commands themselves.
 Result<json::object> compose_installation(ApiClient& api, const std::string& agent,
                                           const std::string& token) {
@@ -18,11 +26,17 @@ Result<json::object> compose_installation(ApiClient& api, const std::string& age
   if (const json::value* kas = metadata->if_contains("kas"); kas != nullptr && kas->is_object()) {
     address = field(kas->get_object(), "externalUrl");
   }
-  std::string text = "helm repo add towline " + api.login().url +
-                     "/charts\nhelm repo update\nhelm upgrade --install " + agent +
-                     " towline/gitlab-agent \\\n    --namespace gitlab-agent-" + agent +
-                     " \\\n    --create-namespace \\\n    --set image.tag=v" + field(*metadata, "version") +
-                     " \\\n    --set config.token=" + token + " \\\n    --set config.kasAddress=" + address;
+  const std::string& ca = api.login().ca_file;
+  std::string text = "helm repo add towline " + api.login().url + "/charts" +
+                     (ca.empty() ? "" : " --ca-file " + shell_quoted(ca)) +
+                     "\nhelm repo update\nhelm upgrade --install " + agent + " towline/gitlab-agent";
+  const auto add = [&text](const std::string& option) { text += " \\\n    " + option; };
+  add("--namespace gitlab-agent-" + agent);
+  add("--create-namespace");
+  add("--set image.tag=v" + field(*metadata, "version"));
+  add("--set config.token=" + token);
+  add("--set config.kasAddress=" + address);
+  if (!ca.empty()) add("--set-file config.kasCaCert=" + shell_quoted(ca));
   return json::object{{"text", std::move(text)}};
 }
 
@@ -75,18 +89,9 @@ Result<json::object> create_agent_token(Project& project, const json::object& ag
   return token;
 }
 
-std::string token_text(const json::object& token, const std::string& ca_file) {
-  const std::string installation = field(token.at("installation").as_object(), "text");
-  std::string text = "Its token, which is not shown again:\n\n  " + field(token, "token") +
-                     "\n\nTo install the agent:\n\n" + installation;
-  if (!ca_file.empty() && installation.find("kasCaCert") == std::string::npos) {
-    text +=
-        "\n\nThe server's certificate is of a CA of its own. For the agent to trust it, add to the last "
-        "command:\n\n"
-        "    --set-file config.kasCaCert=" +
-        ca_file;
-  }
-  return text;
+std::string token_text(const json::object& token) {
+  return "Its token, which is not shown again:\n\n  " + field(token, "token") +
+         "\n\nTo install the agent:\n\n" + field(token.at("installation").as_object(), "text");
 }
 
 }  // namespace towline::cli

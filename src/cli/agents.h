@@ -39,8 +39,7 @@ class Project {
 Result<boost::json::object> create_agent_token(Project& project, const boost::json::object& agent,
                                                const std::string& name, const std::string& description);
 
-/// The token, which is shown this once, and the installation, for people. `ca_file`: of the login, may be
-/// empty.
-std::string token_text(const boost::json::object& token, const std::string& ca_file);
+/// The token, which is shown this once, and the installation, for people.
+std::string token_text(const boost::json::object& token);
 
 }  // namespace towline::cli

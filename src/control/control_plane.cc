@@ -15,6 +15,7 @@
 #include "control/domain/vault.h"
 #include "control/git/repository_store.h"
 #include "control/git_http/git_http.h"
+#include "control/graphql/endpoint.h"
 #include "control/local_backend.h"
 #include "control/store/agent_event_table.h"
 #include "control/store/database.h"
@@ -105,16 +106,23 @@ struct ControlPlane::Impl {
              options.version,
              without_slash(options.external_url),
              options.kas_external_url,
-             options.k8s_proxy_external_url},
+             options.k8s_proxy_external_url,
+             options.ca_certificate},
         api(core),
+        graphql(core, api.guard()),
         pool(std::make_unique<io::WorkerPool>(options.threads)),
         backend(core, *pool),
         api_handler(http::sync_handler(*pool, api::Api::kMaxBody,
-                                       [this](const http::Request& request) { return api.answer(request); })),
+                                       [this](const http::Request& request) { return answer(request); })),
         git_handler(git_http::make_handler(core, *pool)) {}
 
   // Tasks of the pool end before anything they use goes.
   ~Impl() { pool.reset(); }
+
+  http::Response answer(const http::Request& request) {
+    const bool asks_graphql = request.head.path().starts_with(graphql::Endpoint::kPath);
+    return asks_graphql ? graphql.answer(request) : api.answer(request);
+  }
 
   std::unique_ptr<Database> db;
   Vault vault;
@@ -124,6 +132,7 @@ struct ControlPlane::Impl {
   Configurations configurations;  // keeps a reference to `core` and looks at it when asked
   Core core;
   api::Api api;
+  graphql::Endpoint graphql;
   std::optional<FirstStart> first_start;
   std::unique_ptr<io::WorkerPool> pool;
   LocalBackend backend;
@@ -138,19 +147,28 @@ Result<std::unique_ptr<ControlPlane>> ControlPlane::open(ControlPlaneOptions opt
   static const SystemClock kSystemClock;
   if (options.clock == nullptr) options.clock = &kSystemClock;
   if (Status status = make_data_dir(options.data_dir); !status.ok()) return fail(status);
-  auto db = Database::open(
-      {.path = options.data_dir + "/towline.db", .readers = static_cast<int>(options.threads)});
+  // Besides the pool's threads the one that records use wants a connection.
+  auto db = Database::open({.path = options.data_dir + "/towline.db",
+                            .url = std::move(options.database_url),
+                            .connections = static_cast<int>(options.threads) + 1,
+                            .log = options.log});
   if (!db) return fail(db.error());
   auto vault = Vault::open(options.data_dir + "/secret.key");
   if (!vault) return fail(vault.error());
-  // Nobody else writes to this database: connections it knows of ended with the server that held them.
-  const Status cleared =
-      (*db)->write_quietly([](soci::session& sql) { AgentConnectionTable(sql).remove_all(); });
-  if (!cleared.ok()) return fail(cleared);
+  // The connections that it knows of ended with the servers that held them.
+  if ((*db)->was_free()) {
+    const Status cleared =
+        (*db)->write_quietly([](soci::session& sql) { AgentConnectionTable(sql).remove_all(); });
+    if (!cleared.ok()) return fail(cleared);
+  }
   auto impl = std::make_unique<Impl>(std::move(*db), std::move(*vault), options);
-  auto first = make_root(impl->core, options);
-  if (!first) return fail(first.error());
-  impl->first_start = std::move(*first);
+  const Status rooted = impl->db->alone("first start", [&]() -> Status {
+    auto first = make_root(impl->core, options);
+    if (!first) return first.error();
+    impl->first_start = std::move(*first);
+    return {};
+  });
+  if (!rooted.ok()) return fail(rooted);
   return std::unique_ptr<ControlPlane>(new ControlPlane(std::move(impl)));
 }
 

@@ -16,12 +16,16 @@ namespace towline::control {
 struct ControlPlaneOptions {
   /// Holds the database and the repositories; made when it is missing.
   std::string data_dir;
+  /// postgresql://... or libpq's keywords: the database is there, and not in the data folder.
+  std::optional<Secret> database_url;
   /// Where people find this server, "https://gitlab.example.com".
   std::string external_url;
   /// Where agents connect, "wss://gitlab.example.com/-/kubernetes-agent/".
   std::string kas_external_url;
   /// Base of the Kubernetes API proxy, "https://gitlab.example.com/-/kubernetes-agent/k8s-proxy/".
   std::string k8s_proxy_external_url;
+  /// PEM of the CA that signed this server's certificate, when it is one that the server has made itself.
+  std::string ca_certificate;
   /// Used instead of random ones when the first start makes the user "root"; ignored later.
   std::optional<Secret> root_password;
   std::optional<Secret> root_token;
@@ -49,7 +53,7 @@ class ControlPlane {
   ~ControlPlane();
 
   Backend& backend();
-  /// Answers /api/v4/...
+  /// Answers /api/v4/... and /api/graphql.
   http::RequestHandler& api();
   /// Answers /<full/path>.git/...
   http::RequestHandler& git();

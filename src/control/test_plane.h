@@ -19,6 +19,7 @@
 #include "control/domain/vault.h"
 #include "control/git/repository_store.h"
 #include "control/store/database.h"
+#include "control/test_database.h"
 #include "control/test_support.h"
 
 namespace towline::control {
@@ -28,7 +29,7 @@ namespace towline::control {
 class PlaneTest : public ::testing::Test {
  protected:
   PlaneTest()
-      : db(Database::open({.path = folder.path() + "/towline.db"}).value()),
+      : db(Database::open(database.options()).value()),
         repositories(folder.path() + "/repositories"),
         usage(*db, clock, log),
         vault(Vault::open(folder.path() + "/secret.key").value()),
@@ -109,6 +110,7 @@ class PlaneTest : public ::testing::Test {
   }
 
   TempFolder folder;
+  TestDatabase database;
   FakeClock clock;
   std::vector<std::string> lines;
   Logger log = Logger::to_vector(&lines);

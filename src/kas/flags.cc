@@ -1,5 +1,6 @@
 #include "kas/flags.h"
 
+#include <cstdlib>
 #include <map>
 #include <sstream>
 
@@ -57,6 +58,10 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
   app.add_option("--data-dir", flags.data_dir,
                  "Folder of database, repositories and keys; made on first start")
       ->capture_default_str();
+  app.add_option(
+      "--database-url-file", flags.database_url_file,
+      "File with postgresql://user:password@host/database, instead of SQLite in --data-dir; the text "
+      "itself may be in $TOWLINE_DATABASE_URL");
   app.add_option("--listen", flags.listen, "host:port for everything: web, API, Git, proxy, agents")
       ->capture_default_str();
   app.add_option("--external-url", flags.external_url,
@@ -98,6 +103,7 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
       ->capture_default_str();
   try {
     app.parse(argc, argv);
+    if (const char* url = std::getenv("TOWLINE_DATABASE_URL")) flags.database_url = Secret(url);
     if (flags.tls_cert_file.empty() != flags.tls_key_file.empty()) {
       throw CLI::ValidationError("--tls-cert-file and --tls-key-file go together");
     }

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <string>
 
+#include "base/secret.h"
 #include "http/host.h"
 
 namespace towline::kas {
@@ -15,6 +16,8 @@ struct Flags {
   std::string tls_cert_file;
   std::string tls_key_file;
   http::Cleartext cleartext = http::Cleartext::kLoopback;
+  std::string database_url_file;
+  Secret database_url;  // from the environment; the file goes before it
   std::string root_password_file;
   std::string root_token_file;
   std::string observability_listen = "127.0.0.1:8151";

@@ -1,12 +1,11 @@
 #include "kas/server.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <array>
 #include <atomic>
 #include <cstdio>
 #include <filesystem>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <utility>
 
 #include "base/url.h"
@@ -93,7 +92,8 @@ class ServerImpl final : public Server {
     watch_certificate();
     front_.open(routes_);
     ready_ = true;
-    log_.info("listening", {{"address", address_}, {"external_url", external_url_}, {"version", TOWLINE_VERSION}});
+    log_.info("listening",
+              {{"address", address_}, {"external_url", external_url_}, {"version", TOWLINE_VERSION}});
     tell_first_start();
     return {};
   }
@@ -109,7 +109,8 @@ class ServerImpl final : public Server {
     std::error_code error;
     std::filesystem::create_directories(flags_.data_dir, error);
     if (error) return Status(Code::kInternal, "--data-dir " + flags_.data_dir + ": " + error.message());
-    if (::chmod(flags_.data_dir.c_str(), 0700) != 0) return errno_status(errno, "--data-dir " + flags_.data_dir);
+    if (::chmod(flags_.data_dir.c_str(), 0700) != 0)
+      return errno_status(errno, "--data-dir " + flags_.data_dir);
     return {};
   }
 
@@ -130,9 +131,11 @@ class ServerImpl final : public Server {
     auto tls = io::TlsServerContext::create(*identity);
     if (!tls) return tls.error();
     tls_ = *tls;
-    http::HostOptions options{.host = listen->host, .port = listen->port, .tls = tls_, .cleartext = flags_.cleartext};
+    http::HostOptions options{
+        .host = listen->host, .port = listen->port, .tls = tls_, .cleartext = flags_.cleartext};
     options.connection.max_age = std::chrono::seconds(flags_.max_connection_age_seconds);
-    // Room for a thousand readers that have stalled, on an agent's connection; beyond that they hold up each other.
+    // Room for a thousand readers that have stalled, on an agent's connection; beyond that they hold up each
+    // other.
     options.connection.limits.connection_window = 64 * 1024 * 1024;
     options.max_connections = flags_.max_connections;
     auto started = http::Host::start(loops_, std::move(options), front_, log_);
@@ -150,6 +153,9 @@ class ServerImpl final : public Server {
     if (!password) return password.error().with_prefix("--root-password-file");
     Result<std::optional<Secret>> token = optional_secret(flags_.root_token_file);
     if (!token) return token.error().with_prefix("--root-token-file");
+    Result<std::optional<Secret>> database = optional_secret(flags_.database_url_file);
+    if (!database) return database.error().with_prefix("--database-url-file");
+    if (!*database && !flags_.database_url.empty()) *database = flags_.database_url;
     const bool secure = external_url_.starts_with("https");
     const std::string rest = external_url_.substr(external_url_.find("://"));
     control::ControlPlaneOptions options;
@@ -157,6 +163,12 @@ class ServerImpl final : public Server {
     options.external_url = external_url_;
     options.kas_external_url = (secure ? "wss" : "ws") + rest + std::string(kTunnelPath);
     options.k8s_proxy_external_url = external_url_ + std::string(kProxyPath);
+    options.database_url = std::move(*database);
+    if (secure && flags_.tls_cert_file.empty()) {
+      Result<std::string> ca = read_file(flags_.data_dir + "/tls/ca.pem");
+      if (!ca) return ca.error();
+      options.ca_certificate = std::move(*ca);
+    }
     options.root_password = std::move(*password);
     options.root_token = std::move(*token);
     options.log = log_;
@@ -185,13 +197,14 @@ class ServerImpl final : public Server {
       }
     });
     configuration_ = configuration::ConfigurationServer::create(
-        {.external_url = external_url_, .calls_per_minute = flags_.agent_connections_per_token_minute}, backend,
-        *authenticator_, clock_, log_);
+        {.external_url = external_url_, .calls_per_minute = flags_.agent_connections_per_token_minute},
+        backend, *authenticator_, clock_, log_);
     proxy_metrics_ = std::make_unique<ProxyMetrics>(*observability_);
     proxy_ = kubernetes_api::Proxy::create({}, backend, router_, clock_, log_,
                                            [this](const auto& seen) { proxy_metrics_->observe(seen); });
     grpc_.add(std::string(tunnel::kConnectMethod), router_->connect_handler());
-    grpc_.add("/gitlab.agent.agent_configuration.rpc.AgentConfiguration/GetConfiguration", configuration_->handler());
+    grpc_.add("/gitlab.agent.agent_configuration.rpc.AgentConfiguration/GetConfiguration",
+              configuration_->handler());
     grpc_.add("/gitlab.agent.agent_registrar.rpc.AgentRegistrar/Register",
               registrar::register_handler(backend, *authenticator_));
     grpc_.add("/gitlab.agent.agent_registrar.rpc.AgentRegistrar/Unregister",
@@ -209,7 +222,8 @@ class ServerImpl final : public Server {
 
   void add_gauges() {
     const auto count = [this](const char* name, const char* help, auto member) {
-      observability_->gauge(name, help, [this, member] { return static_cast<double>(router_->counts().*member); });
+      observability_->gauge(name, help,
+                            [this, member] { return static_cast<double>(router_->counts().*member); });
     };
     count("kas_agents_connected", "Agents that are connected.", &tunnel::Router::Counts::agents);
     count("kas_tunnels_idle", "Tunnels that wait for a request.", &tunnel::Router::Counts::idle_tunnels);
@@ -257,7 +271,8 @@ class ServerImpl final : public Server {
     Result<io::TlsServerOptions> identity = server_identity(flags_, "");
     const Status status = identity ? tls_->replace(*identity) : identity.error();
     if (!status.ok()) {
-      log_.error("the new certificate cannot be used; the old one stays in force", {{"error", status.message()}});
+      log_.error("the new certificate cannot be used; the old one stays in force",
+                 {{"error", status.message()}});
       return;
     }
     certificate_time_ = time;
@@ -269,7 +284,8 @@ class ServerImpl final : public Server {
     const auto& first = control_->first_start();
     if (!first) return;
     if (flags_.root_password_file.empty()) {
-      std::printf("First start. User: %s  password: %s\n", first->username.c_str(), first->password.reveal().c_str());
+      std::printf("First start. User: %s  password: %s\n", first->username.c_str(),
+                  first->password.reveal().c_str());
     }
     if (flags_.root_token_file.empty()) {
       std::printf("Access token of %s: %s\n", first->username.c_str(), first->token.reveal().c_str());
@@ -307,7 +323,8 @@ class ServerImpl final : public Server {
 
 }  // namespace
 
-Result<std::unique_ptr<Server>> Server::start(io::LoopGroup& loops, const Clock& clock, Flags flags, Logger log) {
+Result<std::unique_ptr<Server>> Server::start(io::LoopGroup& loops, const Clock& clock, Flags flags,
+                                              Logger log) {
   auto server = std::make_unique<ServerImpl>(loops, clock, std::move(flags), std::move(log));
   if (Status status = server->start(); !status.ok()) return fail(std::move(status));
   return server;

@@ -115,7 +115,7 @@ class Handler final : public http::RequestHandler {
 }  // namespace
 
 bool is_page(std::string_view path) {
-  if (path.starts_with("/assets/") || path.starts_with("/.")) return false;
+  if (path.starts_with("/assets/") || path == "/charts" || path.starts_with("/charts/") || path.starts_with("/.")) return false;
   const bool top = path.find('/', 1) == std::string_view::npos;
   return !top || path.find('.') == std::string_view::npos;
 }

@@ -398,14 +398,15 @@ def test_slow_loris_connections_are_closed_and_hold_up_nobody(system):
             sock.close()
 
 
-def test_a_half_closed_client_still_gets_its_answer(system):
+def test_a_half_closed_client_is_taken_for_one_that_has_gone(system):
     sock = cleartext(system)
     sock.sendall(f"GET {PREFIX}/chunks?n=3&each=0.05 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
                  f"Authorization: Bearer {system.bearer}\r\n\r\n".encode())
     sock.shutdown(socket.SHUT_WR)
+    # How far the answer had come when the end was seen is chance; that the connection ends is not, nor that what is
+    # cut off cannot be taken for the whole.
     answer = read_all(sock)
-    # To end is allowed too, to hang is not; but an answer that was begun is whole.
-    assert answer == b"" or answer.endswith(b"0\r\n\r\n")
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n")
 
 
 # The agents' door.

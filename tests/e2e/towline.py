@@ -8,12 +8,15 @@ import pathlib
 import re
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
+
+import postgres
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("TOWLINE_BIN", REPOSITORY / "build/release/bin"))
@@ -115,17 +118,25 @@ class Process:
 
 
 class Kas:
-    """A server with its data folder."""
+    """A server with its data folder. `database_url`: a PostgreSQL in SQLite's place; under tests/with_postgres each
+    server has a database of its own there unless it is told otherwise."""
 
     TOKEN = "glpat-roottokenoftheendtoendtests0000"
 
-    def __init__(self, folder, *flags, port=None):
+    def __init__(self, folder, *flags, port=None, host="localhost", database_url=None):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
+        if database_url is None and "TOWLINE_TEST_DATABASE_URL" in os.environ:
+            database_url = postgres.fresh_database(os.environ["TOWLINE_TEST_DATABASE_URL"])
+        if database_url:
+            (self.folder / "database-url").write_text(database_url + "\n")
+            flags = (*flags, "--database-url-file", self.folder / "database-url")
+        self.database_url = database_url
         self.port = port or free_port()
         self.metrics_port = free_port()
         self.flags = flags
-        self.url = f"https://localhost:{self.port}"
+        self.host = host
+        self.url = f"https://{host}:{self.port}"
         self.ca_file = self.folder / "data/tls/ca.pem"
         (self.folder / "root-token").write_text(self.TOKEN)
         (self.folder / "root-password").write_text("correct horse battery staple")
@@ -154,6 +165,13 @@ class Kas:
 
     def stop(self):
         self.process.stop()
+
+    def change_rows(self, statement):
+        """Changes the database behind the server's back; returns how many rows."""
+        if self.database_url:
+            return int(postgres.psql(self.database_url, statement).split()[-1])
+        with sqlite3.connect(self.folder / "data/towline.db", timeout=20) as connection:
+            return connection.execute(statement).rowcount
 
     def tls(self, alpn=None):
         context = ssl.create_default_context(cafile=str(self.ca_file))
@@ -257,9 +275,9 @@ class System:
 
     CONFIG = "user_access:\n  access_as:\n    agent: {}\n  projects:\n    - id: root/demo\n"
 
-    def __init__(self, folder, *kas_flags, config=CONFIG):
+    def __init__(self, folder, *kas_flags, config=CONFIG, host="localhost", database_url=None):
         self.folder = pathlib.Path(folder)
-        self.kas = Kas(self.folder, *kas_flags)
+        self.kas = Kas(self.folder, *kas_flags, host=host, database_url=database_url)
         self.kas.create_project()
         if config is not None:
             self.kas.write_config(config)

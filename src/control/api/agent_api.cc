@@ -30,13 +30,21 @@ Result<FoundAgent> find_agent(Context& context, Role needed) {
 }
 
 json::object installation(const Core& core, const std::string& agent_name, const std::string& token) {
-  const std::string kept = "gitlab-agent-" + agent_name;
-  const std::string upgrade =
-      "helm upgrade --install " + agent_name + " towline/gitlab-agent \\\n    --namespace " + kept +
-      " \\\n    --create-namespace \\\n    --set image.tag=v" + core.version +
-      " \\\n    --set config.token=" + token + " \\\n    --set config.kasAddress=" + core.kas_external_url;
-  const json::array commands = {"helm repo add towline " + core.external_url + "/charts", "helm repo update",
-                                upgrade};
+  const bool own_ca = !core.ca_certificate.empty();
+  json::array commands;
+  if (own_ca) commands.emplace_back("cat > ca.pem <<'PEM'\n" + core.ca_certificate + "PEM");
+  commands.emplace_back("helm repo add towline " + core.external_url + "/charts" +
+                        (own_ca ? " --ca-file ca.pem" : ""));
+  commands.emplace_back("helm repo update");
+  std::string upgrade = "helm upgrade --install " + agent_name + " towline/gitlab-agent";
+  const auto add = [&](const std::string& option) { upgrade += " \\\n    " + option; };
+  add("--namespace gitlab-agent-" + agent_name);
+  add("--create-namespace");
+  add("--set image.tag=v" + core.version);
+  add("--set config.token=" + token);
+  add("--set config.kasAddress=" + core.kas_external_url);
+  if (own_ca) add("--set-file config.kasCaCert=ca.pem");
+  commands.emplace_back(upgrade);
   std::string text;
   for (const json::value& command : commands) {
     text += (text.empty() ? "" : "\n") + std::string(command.as_string());

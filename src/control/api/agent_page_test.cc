@@ -7,8 +7,10 @@
 namespace towline::control {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 class AgentPageTest : public PlaneTest {
@@ -120,7 +122,8 @@ TEST_F(AgentPageTest, TheVerdictNamesLineAndColumnAndKeepsTheLastGoodOne) {
   put_file("root%2Fdemo", file, "observability: {logging: {levle: debug}}\n", root.token);
   auto verdict = expect(200, "GET", kAgents + "/" + std::to_string(id) + "/configuration", root.token);
   EXPECT_EQ(verdict.at("state"), "valid");
-  EXPECT_THAT(std::string(verdict.at("warnings").as_array().at(0).as_string()), HasSubstr("did you mean \"level\"?"));
+  EXPECT_THAT(std::string(verdict.at("warnings").as_array().at(0).as_string()),
+              HasSubstr("did you mean \"level\"?"));
   put_file("root%2Fdemo", file, "observability:\n  logging: 7\n", root.token);
   verdict = expect(200, "GET", kAgents + "/" + std::to_string(id) + "/configuration", root.token);
   EXPECT_EQ(verdict.at("state"), "invalid");
@@ -149,6 +152,15 @@ TEST_F(AgentPageTest, ATokenComesWithTheCommandThatInstallsTheAgent) {
   EXPECT_THAT(text, HasSubstr("--set config.token=" + std::string(token.at("token").as_string())));
   EXPECT_THAT(text, HasSubstr("--set config.kasAddress=wss://towline.test/-/kubernetes-agent/"));
   EXPECT_THAT(text, HasSubstr("--namespace gitlab-agent-a"));
+  EXPECT_THAT(text, Not(HasSubstr("ca.pem")));
+  core.ca_certificate = "-----BEGIN CERTIFICATE-----\n";
+  const auto other =
+      expect(201, "POST", kAgents + "/" + std::to_string(id) + "/tokens", root.token, R"({"name":"u"})");
+  EXPECT_THAT(
+      std::string(other.at("installation").at("text").as_string()),
+      AllOf(StartsWith("cat > ca.pem <<'PEM'\n-----BEGIN CERTIFICATE-----\nPEM\nhelm repo add towline "
+                       "https://towline.test/charts --ca-file ca.pem\n"),
+            HasSubstr("--set-file config.kasCaCert=ca.pem")));
 }
 
 struct VersionCase {

@@ -1,17 +1,14 @@
 #include "control/api/api.h"
 
-#include <algorithm>
 #include <array>
 
 #include <boost/json.hpp>
 
+#include "base/encoding.h"
 #include "control/api/openapi.h"
 #include "control/api/respond.h"
 #include "control/api/router.h"
-#include "control/api/session_cookie.h"
-#include "control/domain/accounts.h"
-#include "control/domain/sessions.h"
-#include "control/domain/usage.h"
+#include "control/domain/names.h"
 
 namespace towline::control::api {
 namespace {
@@ -20,36 +17,13 @@ namespace json = boost::json;
 
 constexpr std::string_view kBase = "/api/v4";
 
-std::optional<Secret> credentials(const http::RequestHead& head) {
-  if (const auto token = head.headers.get("private-token")) return Secret(std::string(*token));
-  const auto authorization = head.headers.get("authorization");
-  if (!authorization) return std::nullopt;
-  constexpr std::string_view kBearer = "bearer ";
-  if (authorization->size() < kBearer.size() ||
-      !http::equals_ignoring_case(authorization->substr(0, kBearer.size()), kBearer)) {
-    return Secret();  // credentials, but none that are understood
-  }
-  return Secret(std::string(authorization->substr(kBearer.size())));
-}
-
-std::optional<Secret> session_cookie(const http::RequestHead& head) {
-  std::string_view rest = head.headers.get("cookie").value_or("");
-  while (!rest.empty()) {
-    std::string_view pair = rest.substr(0, rest.find(';'));
-    rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
-    while (pair.starts_with(' ')) pair.remove_prefix(1);
-    const auto equals = pair.find('=');
-    if (equals == std::string_view::npos) continue;
-    const std::string_view name = pair.substr(0, equals);
-    if (name == kSessionCookie || name == kPlainSessionCookie)
-      return Secret(std::string(pair.substr(equals + 1)));
-  }
-  return std::nullopt;
-}
-
-bool csrf_fits(const http::RequestHead& head, const Secret& session) {
-  const auto shown = head.headers.get("x-csrf-token");
-  return shown && constant_time_equal(*shown, Sessions::csrf_token(session));
+// Another site's page must not log its visitor in to an account of its own choosing (login CSRF).
+bool from_elsewhere(const http::RequestHead& head) {
+  const auto origin = head.headers.get("origin");
+  if (!origin) return false;
+  const auto host = origin->find("://");
+  return host == std::string_view::npos ||
+         !http::equals_ignoring_case(origin->substr(host + 3), head.authority);
 }
 
 http::Response insufficient_scope() {
@@ -61,10 +35,6 @@ http::Response insufficient_scope() {
 }
 
 bool reads_only(std::string_view method) { return method == "GET" || method == "HEAD"; }
-
-bool scope_allows(const AccessToken& token, std::string_view method) {
-  return token.has_scope("api") || (reads_only(method) && token.has_scope("read_api"));
-}
 
 http::Response finish(http::Response response) {
   response.headers.add("cache-control", "no-store");
@@ -87,43 +57,29 @@ http::Response failure(const Core& core, const http::Request& request, const Sta
 
 http::Response Api::too_many() {
   http::Response response = json_response(429, json::object{{"message", "429 Too Many Requests"}});
-  response.headers.add("retry-after", std::to_string(throttle_.retry_after()));
+  response.headers.add("retry-after", std::to_string(guard_.throttle().retry_after()));
   return response;
 }
 
 http::Response Api::refuse_credentials(const http::Request& request) {
-  if (throttle_.failed(request.peer)) return error_response({Code::kUnauthenticated, "401 Unauthorized"});
+  if (guard_.throttle().failed(request.peer))
+    return error_response({Code::kUnauthenticated, "401 Unauthorized"});
   return too_many();
 }
 
-Result<Api::Known> Api::identify(const http::Request& request) {
-  Known known;
-  if (const auto token = credentials(request.head)) {
-    auto caller = Accounts(core_).authenticate(*token);
-    if (!caller) return fail(caller.error());
-    known.caller = std::move(*caller);
-  } else if (auto session = session_cookie(request.head)) {
-    // An old cookie is no attempt to break in: its owner sees the log-in page.
-    auto caller = Sessions(core_).authenticate(*session);
-    if (!caller && caller.error().code() != Code::kUnauthenticated) return fail(caller.error());
-    if (caller) {
-      known.caller = std::move(*caller);
-      known.session = std::move(*session);
-    }
-  }
-  return known;
-}
-
 std::optional<http::Response> Api::forbid(const http::Request& request, const Route& route,
-                                          const Known& known) {
+                                          const Guard::Known& known) {
   const bool open = route.need == Need::kNobody || route.need == Need::kLogin;
+  if (route.need == Need::kLogin && from_elsewhere(request.head)) {
+    return error_response({Code::kPermissionDenied, "403 Forbidden: the request comes from another site"});
+  }
   if (!known.caller && !open) return error_response({Code::kUnauthenticated, "401 Unauthorized"});
   if (!known.caller) return std::nullopt;
-  if (route.need != Need::kAnyToken && !scope_allows(known.caller->token, request.head.method)) {
+  const bool changes = !reads_only(request.head.method);
+  if (route.need != Need::kAnyToken && !Guard::scope_fits(known, changes)) {
     return insufficient_scope();
   }
-  if (known.session && !reads_only(request.head.method) && route.need != Need::kLogin &&
-      !csrf_fits(request.head, *known.session)) {
+  if (changes && route.need != Need::kLogin && !Guard::csrf_fits(request, known)) {
     return error_response(
         {Code::kPermissionDenied, "403 Forbidden: the header X-CSRF-Token is missing or wrong"});
   }
@@ -133,39 +89,26 @@ std::optional<http::Response> Api::forbid(const http::Request& request, const Ro
   return std::nullopt;
 }
 
-// Whatever changed something, by whom and from where: in the log, and in the database.
-void Api::audit(const Context& context, const Route& route) {
-  const http::Request& request = context.request;
-  const User user = context.caller ? context.caller->user : User{};
-  const std::string address(request.peer.substr(0, request.peer.rfind(':')));
-  const std::string action = std::string(route.method) + " " + std::string(route.pattern);
-  core_.log.info("audit", {{"user_id", user.id},
-                           {"user", user.username},
-                           {"address", address},
-                           {"action", action},
-                           {"target", request.head.path()}});
-  core_.usage.audit({.at = core_.now(),
-                     .user_id = user.id,
-                     .username = user.username,
-                     .address = address,
-                     .action = action,
-                     .target = std::string(request.head.path())});
-}
-
 http::Response Api::run(Context& context, const Route& route) {
-  const std::string login =
-      route.need == Need::kLogin ? "login " + context.params.text_or("login", "") + ":" : "";
+  const std::string login = route.need == Need::kLogin
+                                ? "login " + sha256_hex(lower_case(context.params.text_or("login", ""))) + ":"
+                                : "";
   const bool guards = route.need == Need::kLogin && !reads_only(context.request.head.method);
-  if (guards && (throttle_.exhausted(context.request.peer) || throttle_.exhausted(login))) return too_many();
+  if (guards && (guard_.throttle().exhausted(context.request.peer) || guard_.throttle().exhausted(login)))
+    return too_many();
   auto response = route.handler(context);
   if (!response) {
     if (guards && response.error().code() == Code::kUnauthenticated) {
-      throttle_.failed(context.request.peer);
-      throttle_.failed(login);
+      guard_.throttle().failed(context.request.peer);
+      guard_.throttle().failed(login);
     }
     return failure(core_, context.request, response.error());
   }
-  if (response->status < 300 && !reads_only(context.request.head.method)) audit(context, route);
+  if (response->status < 300 && !reads_only(context.request.head.method)) {
+    guard_.audit(context.request, context.caller ? context.caller->user : User{},
+                 std::string(route.method) + " " + std::string(route.pattern),
+                 std::string(context.request.head.path()));
+  }
   return std::move(*response);
 }
 
@@ -174,7 +117,7 @@ http::Response Api::answer(const http::Request& request) {
   if (!path.starts_with(kBase)) return error_response({Code::kNotFound, "404 Not Found"});
   path.remove_prefix(kBase.size());
 
-  auto known = identify(request);
+  auto known = guard_.identify(request);
   if (!known && known.error().code() == Code::kUnauthenticated) return finish(refuse_credentials(request));
   if (!known) return finish(failure(core_, request, known.error()));
   auto found = match(all_routes(), request.head.method, path);

@@ -2,9 +2,8 @@
 
 #include <optional>
 
-#include "base/secret.h"
+#include "control/api/guard.h"
 #include "control/api/router.h"
-#include "control/api/throttle.h"
 #include "control/domain/core.h"
 #include "http/simple.h"
 
@@ -17,26 +16,23 @@ class Api {
   /// Larger bodies are refused with 413 before they get here.
   static constexpr std::size_t kMaxBody = 10 * 1024 * 1024;
 
-  explicit Api(Core& core) : core_(core), throttle_(core.clock, {}) {}
+  explicit Api(Core& core) : core_(core), guard_(core) {}
 
   /// Answers a request whose target begins with /api/v4.
   http::Response answer(const http::Request& request);
 
- private:
-  struct Known {
-    std::optional<Caller> caller;
-    std::optional<Secret> session;
-  };
+  /// For others that answer below /api.
+  Guard& guard() { return guard_; }
 
-  Result<Known> identify(const http::Request& request);
-  std::optional<http::Response> forbid(const http::Request& request, const Route& route, const Known& known);
+ private:
+  std::optional<http::Response> forbid(const http::Request& request, const Route& route,
+                                       const Guard::Known& known);
   http::Response run(Context& context, const Route& route);
-  void audit(const Context& context, const Route& route);
   http::Response refuse_credentials(const http::Request& request);
   http::Response too_many();
 
   Core& core_;
-  Throttle throttle_;
+  Guard guard_;
 };
 
 }  // namespace towline::control::api

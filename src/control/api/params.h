@@ -35,6 +35,8 @@ class Params {
   std::vector<std::string> texts(std::string_view name);
   /// A list of objects.
   std::vector<Params> objects(std::string_view name);
+  /// Whatever was given under the name; null for nothing, and for JSON's null.
+  const boost::json::value* find(std::string_view name) const;
   /// page and per_page; the latter is cut to 100.
   Page page();
 
@@ -43,7 +45,6 @@ class Params {
   void refuse(std::string message);
 
  private:
-  const boost::json::value* find(std::string_view name) const;
   std::optional<std::string> as_text(std::string_view name);
 
   boost::json::object values_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -48,11 +49,18 @@ struct FoundProject {
   Role role = Role::kNone;
 };
 Result<FoundProject> find_project(Context& context, Role needed);
+/// The same of a project that `look_up` finds.
+template <typename T>
+using LookUp = std::function<std::optional<T>(soci::session&)>;
+Result<FoundProject> find_project(Core& core, const std::optional<Caller>& caller,
+                                  const LookUp<Project>& look_up, Role needed);
 
 struct FoundGroup {
   Namespace group;
   Role role = Role::kNone;
 };
 Result<FoundGroup> find_group(Context& context, Role needed);
+Result<FoundGroup> find_group(Core& core, const std::optional<Caller>& caller,
+                              const LookUp<Namespace>& look_up, Role needed);
 
 }  // namespace towline::control::api

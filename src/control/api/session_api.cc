@@ -16,7 +16,7 @@ namespace json = boost::json;
 http::Response with_cookie(Context& context, http::Response response, const std::string& value,
                            Millis seconds) {
   const bool secure = !context.core.external_url.starts_with("http://");
-  response.headers.add("set-cookie", std::string(secure ? kSessionCookie : kPlainSessionCookie) + "=" +
+  response.headers.add("set-cookie", std::string(session_cookie_name(context.core.external_url)) + "=" +
                                          value + "; Path=/; Max-Age=" + std::to_string(seconds) +
                                          "; HttpOnly; SameSite=Lax" + (secure ? "; Secure" : ""));
   return response;

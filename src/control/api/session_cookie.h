@@ -9,4 +9,8 @@ namespace towline::control::api {
 inline constexpr std::string_view kSessionCookie = "__Host-towline_session";
 inline constexpr std::string_view kPlainSessionCookie = "towline_session";
 
+inline std::string_view session_cookie_name(std::string_view external_url) {
+  return external_url.starts_with("http://") ? kPlainSessionCookie : kSessionCookie;
+}
+
 }  // namespace towline::control::api

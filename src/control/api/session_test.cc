@@ -83,6 +83,26 @@ TEST_F(SessionTest, WrongPasswordsAllLookAlikeAndAreCounted) {
   EXPECT_EQ(log_in("ada", "correct horse", "203.0.113.1:1").status, 201);
 }
 
+TEST_F(SessionTest, AnotherSitesPageCannotLogSomebodyIn) {
+  add_user("ada");
+  http::Request request{.head = {.method = "POST", .target = "/api/v4/session", .authority = "towline.test"},
+                        .body = "login=ada&password=correct%20horse"};
+  request.head.headers.add("content-type", "application/x-www-form-urlencoded");
+  request.head.headers.add("origin", "https://evil.test");
+  EXPECT_EQ(api.answer(request).status, 403);
+  request.head.headers.set("origin", "null");
+  EXPECT_EQ(api.answer(request).status, 403);
+  request.head.headers.set("origin", "https://towline.test");
+  EXPECT_EQ(api.answer(request).status, 201);
+}
+
+TEST_F(SessionTest, ACookieOfTheOtherNameIsNone) {
+  add_user("ada");
+  LoggedIn session = session_of("ada");
+  session.cookie = session.cookie.substr(std::string("__Host-").size());
+  EXPECT_EQ(with("GET", "/user", session).status, 401);
+}
+
 TEST_F(SessionTest, SessionsEnd) {
   const Person ada = add_user("ada");
   const LoggedIn session = session_of("ada");

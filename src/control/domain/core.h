@@ -36,6 +36,7 @@ struct Core {
   std::string external_url;            // without a slash at its end
   std::string kas_external_url;        // where agents connect
   std::string k8s_proxy_external_url;  // base of the Kubernetes API proxy
+  std::string ca_certificate;          // PEM, when clients cannot know this server's CA; else empty
 
   Millis now() const { return millis(clock.wall()); }
 };

@@ -145,7 +145,14 @@ std::optional<AgentToken> AgentTokenTable::by_hash(const std::string& hash) {
 }
 
 Listed<AgentToken> AgentTokenTable::active(std::int64_t agent_id, Page page) {
-  const std::string where = "WHERE agent_id = :agent AND revoked_at = 0 ";
+  return list(agent_id, Which::kActive, page);
+}
+
+Listed<AgentToken> AgentTokenTable::list(std::int64_t agent_id, Which which, Page page) {
+  const std::string where =
+      std::string("WHERE agent_id = :agent ") + (which == Which::kActive    ? "AND revoked_at = 0 "
+                                                 : which == Which::kRevoked ? "AND revoked_at <> 0 "
+                                                                            : "");
   return {Query(sql_, kTokenColumns + where + "ORDER BY id DESC LIMIT :limit OFFSET :offset")
               .with("agent", agent_id)
               .with(page)

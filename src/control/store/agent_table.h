@@ -39,6 +39,9 @@ class AgentTokenTable {
   std::int64_t create(const AgentToken& token, const std::string& hash);
   std::optional<AgentToken> by_id(std::int64_t id);
   std::optional<AgentToken> by_hash(const std::string& hash);
+  enum class Which { kActive, kRevoked, kAll };
+  /// The newest first.
+  Listed<AgentToken> list(std::int64_t agent_id, Which which, Page page);
   /// Those that are not revoked.
   Listed<AgentToken> active(std::int64_t agent_id, Page page);
   /// False when it was revoked already.

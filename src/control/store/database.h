@@ -9,6 +9,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/log.h"
+#include "base/secret.h"
 #include "base/status.h"
 
 namespace soci {
@@ -17,22 +19,32 @@ class session;
 
 namespace towline::control {
 
-/// The control plane's database: one connection that writes, guarded by a mutex, and a few that read. Blocks;
+class Engine;
+
+/// The control plane's database: SQLite in a file, or PostgreSQL, which several processes may share. Blocks;
 /// call from worker threads only. Safe from any thread.
 ///
 /// Work is a function of a session; the tables (user_table.h and its siblings) are made on that session. A
-/// write is one transaction: it is rolled back when the function fails or throws. Errors of the database come
-/// back as ALREADY_EXISTS (a unique constraint), FAILED_PRECONDITION (another constraint) or INTERNAL.
+/// write is one transaction: it is rolled back when the function fails or throws, and what it has read is
+/// still so when it commits, whoever else writes. For that PostgreSQL may run the function again, so it must
+/// not mind. Errors of the database come back as ALREADY_EXISTS (a unique constraint), FAILED_PRECONDITION
+/// (another constraint), UNAVAILABLE (it is not reachable, or too busy) or INTERNAL.
 class Database {
  public:
   struct Options {
+    /// The file of SQLite.
     std::string path;
-    int readers = 3;
-    /// How long a statement waits for another process's lock.
+    /// postgresql://... or libpq's keywords: PostgreSQL instead of the file.
+    std::optional<Secret> url;
+    /// That read, beside the one of SQLite that writes; for PostgreSQL all there are.
+    int connections = 3;
+    /// How long a statement of SQLite waits for another process's lock.
     int busy_timeout_seconds = 10;
+    /// Told when PostgreSQL goes and comes back.
+    Logger log;
   };
 
-  /// Opens or makes the file and brings its schema up to date.
+  /// Connects, or makes the file, and brings the schema up to date.
   static Result<std::unique_ptr<Database>> open(const Options& options);
   ~Database();
   Database(const Database&) = delete;
@@ -53,17 +65,24 @@ class Database {
     return run(Kind::kQuietWrite, std::forward<F>(f));
   }
 
-  /// Grows with each write, after it is visible to readers, and with bump().
-  std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
+  /// Runs `f` while no other process that has this database open runs one under the same name. `f` may read
+  /// and write, but must not call alone().
+  Status alone(const std::string& name, const std::function<Status()>& f);
+
+  /// Whether no other process had it open when this one began: what such a process noted of itself is over.
+  bool was_free() const;
+
+  /// Grows with each write, after it is visible to readers, and with bump(). Writes of other processes count
+  /// within a second; while it is unknown whether there are any, each call gives a new number.
+  std::uint64_t generation() const;
   /// Something outside the database changed that rights depend on.
   void bump() { generation_.fetch_add(1, std::memory_order_acq_rel); }
 
  private:
   enum class Kind { kRead, kWrite, kQuietWrite };
   using Work = std::function<Status(soci::session&)>;
-  struct Impl;
 
-  explicit Database(std::unique_ptr<Impl> impl);
+  Database();
   Status execute(Kind kind, const Work& work);
 
   template <typename T>
@@ -97,8 +116,8 @@ class Database {
     return std::move(*value);
   }
 
-  std::unique_ptr<Impl> impl_;
-  std::atomic<std::uint64_t> generation_{1};
+  mutable std::atomic<std::uint64_t> generation_{1};
+  std::unique_ptr<Engine> engine_;  // calls bump(), so it ends first
 };
 
 }  // namespace towline::control

@@ -2,6 +2,7 @@
 
 #include "control/store/query.h"
 #include "control/store/user_table.h"
+#include "control/store/where.h"
 
 namespace towline::control {
 
@@ -49,12 +50,12 @@ Query& bind(Query& q, const Environment& e) {
 }  // namespace
 
 std::int64_t EnvironmentTable::create(const Environment& environment) {
-  Query insert(
-      sql_,
-      "INSERT INTO environments (project_id, name, slug, state, tier, external_url, description, "
-      "cluster_agent_id, kubernetes_namespace, flux_resource_path, created_at, updated_at) VALUES "
-      "(:project, :name, :slug, :state, :tier, :url, :description, NULLIF(:agent, 0), :namespace, :flux, "
-      ":created, :updated) RETURNING id");
+  Query insert(sql_,
+               "INSERT INTO environments (project_id, name, slug, state, tier, external_url, description, "
+               "cluster_agent_id, kubernetes_namespace, flux_resource_path, created_at, updated_at) VALUES "
+               "(:project, :name, :slug, :state, :tier, :url, :description, NULLIF(CAST(:agent AS BIGINT), "
+               "0), :namespace, :flux, "
+               ":created, :updated) RETURNING id");
   return bind(insert, environment)
       .with("project", environment.project_id)
       .with("created", environment.created_at)
@@ -65,7 +66,8 @@ void EnvironmentTable::update(const Environment& environment) {
   Query update(
       sql_,
       "UPDATE environments SET name = :name, slug = :slug, state = :state, tier = :tier, external_url = "
-      ":url, description = :description, cluster_agent_id = NULLIF(:agent, 0), kubernetes_namespace = "
+      ":url, description = :description, cluster_agent_id = NULLIF(CAST(:agent AS BIGINT), 0), "
+      "kubernetes_namespace = "
       ":namespace, flux_resource_path = :flux, updated_at = :updated WHERE id = :id");
   bind(update, environment).with("id", environment.id).run();
 }
@@ -93,19 +95,16 @@ bool EnvironmentTable::slug_taken(std::int64_t project_id, const std::string& sl
 }
 
 Listed<Environment> EnvironmentTable::list(const Filter& filter, Page page) {
-  const std::string where =
-      "WHERE project_id = :project AND (:name = '' OR name = :name) AND (:state = '' OR state = :state) AND "
-      "(:search = '' OR lower(name) LIKE lower(:pattern) ESCAPE '\\') ";
-  const auto bind_filter = [&](Query& q) -> Query& {
-    return q.with("project", filter.project_id)
-        .with("name", filter.name)
-        .with("state", filter.state)
-        .with("search", filter.search)
-        .with("pattern", like_pattern(filter.search));
-  };
-  Query count(sql_, "SELECT COUNT(*) FROM environments " + where);
-  Query rows(sql_, kEnvironmentColumns + where + "ORDER BY name LIMIT :limit OFFSET :offset");
-  return {bind_filter(rows).with(page).rows<Environment>(), bind_filter(count).number()};
+  Where where;
+  where.add("project_id = :project").number("project", filter.project_id);
+  if (!filter.name.empty()) where.add("name = :name").text("name", filter.name);
+  if (!filter.state.empty()) where.add("state = :state").text("state", filter.state);
+  if (!filter.search.empty()) {
+    where.add("lower(name) LIKE lower(:pattern) ESCAPE '\\'").text("pattern", like_pattern(filter.search));
+  }
+  Query count(sql_, "SELECT COUNT(*) FROM environments " + where.text());
+  Query rows(sql_, kEnvironmentColumns + where.text() + "ORDER BY name LIMIT :limit OFFSET :offset");
+  return {where.bind(rows).with(page).rows<Environment>(), where.bind(count).number()};
 }
 
 std::int64_t UrlConfigurationTable::create(const UrlConfiguration& configuration) {

@@ -32,9 +32,10 @@ Query& bind(Query& q, MemberTable::Place place) {
 }  // namespace
 
 void MemberTable::add(std::int64_t user_id, Place place, Role role, Millis now) {
-  Query q(sql_,
-          "INSERT INTO members (user_id, namespace_id, project_id, access_level, created_at) "
-          "VALUES (:user, NULLIF(:space, 0), NULLIF(:project, 0), :level, :now)");
+  Query q(
+      sql_,
+      "INSERT INTO members (user_id, namespace_id, project_id, access_level, created_at) "
+      "VALUES (:user, NULLIF(CAST(:space AS BIGINT), 0), NULLIF(CAST(:project AS BIGINT), 0), :level, :now)");
   bind(q, place).with("user", user_id).with("level", role).with("now", now).run();
 }
 
@@ -66,7 +67,8 @@ Listed<Member> MemberTable::all_members(Place place, Page page) {
         Query(sql_, "SELECT namespace_id FROM projects WHERE id = :id").with("id", place.project_id).number();
   }
   const std::string where =
-      "WHERE (members.project_id = :project OR members.namespace_id IN (SELECT id FROM up)) ";
+      "WHERE members.id IN (SELECT id FROM members WHERE project_id = :project UNION ALL "
+      "SELECT m.id FROM members m JOIN up ON m.namespace_id = up.id) ";
   Query count(sql_, kUp + "SELECT COUNT(DISTINCT user_id) FROM members " + where);
   Query rows(sql_,
              kUp + kMemberColumns + where + kOnePerUser + "ORDER BY users.id LIMIT :limit OFFSET :offset");

@@ -189,7 +189,13 @@ ALTER TABLE users ADD COLUMN bot_project_id BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX users_bot_project ON users (bot_project_id);
 )sql";
 
-constexpr std::array<Migration, 2> kMigrations = {{{1, kFirst}, {2, kSecond}}};
+constexpr std::string_view kThird = R"sql(
+CREATE INDEX namespaces_visibility ON namespaces (visibility);
+CREATE INDEX projects_visibility ON projects (visibility);
+CREATE INDEX sessions_expiry ON sessions (expires_at);
+)sql";
+
+constexpr std::array<Migration, 3> kMigrations = {{{1, kFirst}, {2, kSecond}, {3, kThird}}};
 
 std::string for_engine(const soci::session& sql, std::string_view text) {
   const std::string key = sql.get_backend_name() == "postgresql"

@@ -2,6 +2,7 @@
 
 #include "control/store/query.h"
 #include "control/store/user_table.h"
+#include "control/store/where.h"
 
 namespace towline::control {
 
@@ -30,16 +31,25 @@ const std::string kProjectColumns =
 
 // The namespaces in which :user has a role, by ownership, membership or inheritance.
 const std::string kMine =
-    "WITH RECURSIVE mine (id) AS ("
-    "SELECT id FROM namespaces WHERE owner_id = :user OR id IN "
-    "(SELECT namespace_id FROM members WHERE user_id = :user AND namespace_id IS NOT NULL) "
-    "UNION SELECT n.id FROM namespaces n JOIN mine ON n.parent_id = mine.id), "
-    // :space and all below it
+    "mine (id) AS (SELECT id FROM namespaces WHERE owner_id = :user "
+    "UNION SELECT namespace_id FROM members WHERE user_id = :user AND namespace_id IS NOT NULL "
+    "UNION SELECT n.id FROM namespaces n JOIN mine ON n.parent_id = mine.id) ";
+
+// :space and all below it.
+const std::string kBelow =
     "below (id) AS (SELECT id FROM namespaces WHERE id = :space "
     "UNION SELECT n.id FROM namespaces n JOIN below ON n.parent_id = below.id) ";
 
-// Columns of the viewer's own membership decide before visibility does.
-const std::string kVisibleToAll = "(visibility = 'public' OR (visibility = 'internal' AND :user > 0)) ";
+// Which ones everybody sees, and every user.
+std::string open_to(const Viewer& viewer) {
+  return viewer.user_id > 0 ? "visibility IN ('public', 'internal') " : "visibility = 'public' ";
+}
+
+void add_search(Where& where, const std::string& search) {
+  if (search.empty()) return;
+  where.add("lower(full_path || ' ' || name) LIKE lower(:pattern) ESCAPE '\\'")
+      .text("pattern", like_pattern(search));
+}
 
 }  // namespace
 
@@ -47,9 +57,9 @@ std::int64_t NamespaceTable::create(const Namespace& space) {
   return Query(sql_,
                "INSERT INTO namespaces (kind, name, path, full_path, full_name, parent_id, owner_id, "
                "description, "
-               "visibility, created_at) VALUES (:kind, :name, :path, :full_path, :full_name, NULLIF(:parent, "
-               "0), "
-               "NULLIF(:owner, 0), :description, :visibility, :created) RETURNING id")
+               "visibility, created_at) VALUES (:kind, :name, :path, :full_path, :full_name, "
+               "NULLIF(CAST(:parent AS BIGINT), 0), NULLIF(CAST(:owner AS BIGINT), 0), :description, "
+               ":visibility, :created) RETURNING id")
       .with("kind", space.kind)
       .with("name", space.name)
       .with("path", space.path)
@@ -80,25 +90,22 @@ std::optional<Namespace> NamespaceTable::of_user(std::int64_t user_id) {
 }
 
 Listed<Namespace> NamespaceTable::groups(const Filter& filter, Page page) {
-  const std::string where =
-      "WHERE kind = 'group' AND ((:admin = 1 AND :member = 0) OR id IN (SELECT id FROM mine) OR (:member = 0 "
-      "AND " +
-      kVisibleToAll +
-      ")) AND (:space = 0 OR parent_id = :space) AND (:top = 0 OR parent_id IS NULL) "
-      "AND (:search = '' OR lower(full_path || ' ' || name) LIKE lower(:pattern) ESCAPE '\\') ";
-  const auto bind = [&](Query& q) -> Query& {
-    return q.with("user", filter.viewer.user_id)
-        .with("admin", filter.viewer.admin)
-        .with("member", filter.member_only)
-        .with("space", filter.parent_id)
-        .with("top", filter.top_level_only)
-        .with("search", filter.search)
-        .with("pattern", like_pattern(filter.search));
-  };
-  Query count(sql_, kMine + "SELECT COUNT(*) FROM namespaces " + where);
-  Query rows(sql_,
-             kMine + kNamespaceColumns + where + "ORDER BY lower(full_path) LIMIT :limit OFFSET :offset");
-  return {bind(rows).with(page).rows<Namespace>(), bind(count).number()};
+  Where where;
+  std::string with;
+  where.add("kind = 'group'");
+  if (filter.member_only || !filter.viewer.admin) {
+    with = "WITH RECURSIVE " + kMine;
+    const std::string others =
+        filter.member_only ? "" : "UNION SELECT id FROM namespaces WHERE " + open_to(filter.viewer);
+    where.add("id IN (SELECT id FROM mine " + others + ")").number("user", filter.viewer.user_id);
+  }
+  if (filter.parent_id != 0) where.add("parent_id = :space").number("space", filter.parent_id);
+  if (filter.top_level_only) where.add("parent_id IS NULL");
+  add_search(where, filter.search);
+  Query count(sql_, with + "SELECT COUNT(*) FROM namespaces " + where.text());
+  Query rows(sql_, with + kNamespaceColumns + where.text() +
+                       "ORDER BY lower(full_path) LIMIT :limit OFFSET :offset");
+  return {where.bind(rows).with(page).rows<Namespace>(), where.bind(count).number()};
 }
 
 void NamespaceTable::update(const Namespace& space) {
@@ -146,32 +153,35 @@ std::optional<Project> ProjectTable::by_path(const std::string& full_path) {
 }
 
 Listed<Project> ProjectTable::list(const Filter& filter, Page page) {
-  const std::string where =
-      "WHERE ((:admin = 1 AND :member = 0) OR namespace_id IN (SELECT id FROM mine) OR id IN "
-      "(SELECT project_id FROM members WHERE user_id = :user AND project_id IS NOT NULL) OR (:member = 0 "
-      "AND " +
-      kVisibleToAll +
-      ")) AND (:space = 0 OR namespace_id = :space OR (:deep = 1 AND namespace_id IN (SELECT id FROM "
-      "below))) "
-      "AND (:search = '' OR lower(full_path || ' ' || name) LIKE lower(:pattern) ESCAPE '\\') ";
-  const auto bind = [&](Query& q) -> Query& {
-    return q.with("user", filter.viewer.user_id)
-        .with("admin", filter.viewer.admin)
-        .with("member", filter.member_only)
-        .with("space", filter.namespace_id)
-        .with("deep", filter.include_subgroups)
-        .with("search", filter.search)
-        .with("pattern", like_pattern(filter.search));
-  };
-  Query count(sql_, kMine + "SELECT COUNT(*) FROM projects " + where);
-  Query rows(sql_, kMine + kProjectColumns + where +
-                       "ORDER BY CASE WHEN :ascending = 1 THEN id ELSE -id END LIMIT :limit OFFSET :offset");
-  return {bind(rows).with("ascending", filter.ascending).with(page).rows<Project>(), bind(count).number()};
+  Where where;
+  std::string with;
+  if (filter.member_only || !filter.viewer.admin) {
+    with = kMine;
+    const std::string others =
+        filter.member_only ? "" : "UNION SELECT id FROM projects WHERE " + open_to(filter.viewer);
+    where
+        .add(
+            "id IN (SELECT id FROM projects WHERE namespace_id IN (SELECT id FROM mine) UNION SELECT "
+            "project_id FROM members WHERE user_id = :user AND project_id IS NOT NULL " +
+            others + ")")
+        .number("user", filter.viewer.user_id);
+  }
+  if (filter.namespace_id != 0) {
+    if (filter.include_subgroups) with += (with.empty() ? "" : ", ") + kBelow;
+    where.add(filter.include_subgroups ? "namespace_id IN (SELECT id FROM below)" : "namespace_id = :space")
+        .number("space", filter.namespace_id);
+  }
+  if (!with.empty()) with = "WITH RECURSIVE " + with;
+  add_search(where, filter.search);
+  Query count(sql_, with + "SELECT COUNT(*) FROM projects " + where.text());
+  Query rows(sql_, with + kProjectColumns + where.text() + "ORDER BY id " +
+                       (filter.ascending ? "ASC" : "DESC") + " LIMIT :limit OFFSET :offset");
+  return {where.bind(rows).with(page).rows<Project>(), where.bind(count).number()};
 }
 
 std::vector<Project> ProjectTable::below(std::int64_t namespace_id) {
-  return Query(sql_, kMine + kProjectColumns + "WHERE namespace_id IN (SELECT id FROM below) ORDER BY id")
-      .with("user", std::int64_t{0})
+  return Query(sql_, "WITH RECURSIVE " + kBelow + kProjectColumns +
+                         "WHERE namespace_id IN (SELECT id FROM below) ORDER BY id")
       .with("space", namespace_id)
       .rows<Project>();
 }

@@ -123,7 +123,7 @@ struct AuditEvent {
   std::string username;
   std::string address;
   std::string action;  // "POST /projects/:id/cluster_agents"
-  std::string target;  // the path as it was called
+  std::string target;  // the path as it was called; of a GraphQL mutation: what it changed
 };
 
 /// A session of the web page, without its secret.
@@ -199,7 +199,8 @@ struct StoredConfiguration {
 struct Page {
   std::int64_t number = 1;
   std::int64_t size = 20;
-  std::int64_t offset() const { return (number - 1) * size; }
+  std::int64_t skip = 0;  // items before the first page
+  std::int64_t offset() const { return skip + (number - 1) * size; }
 };
 
 template <typename T>

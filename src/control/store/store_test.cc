@@ -1,4 +1,3 @@
-#include <filesystem>
 #include <ostream>
 #include <thread>
 
@@ -11,18 +10,23 @@
 #include "control/store/member_table.h"
 #include "control/store/migrations.h"
 #include "control/store/namespace_table.h"
+#include "control/store/query.h"
 #include "control/store/user_table.h"
-#include "control/test_support.h"
+#include "control/test_database.h"
 
 namespace towline::control {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class StoreTest : public ::testing::Test {
  protected:
-  StoreTest() { db = Database::open({.path = path()}).value(); }
-  std::string path() const { return folder.path() + "/towline.db"; }
+  StoreTest() { reopen(); }
+  void reopen() {
+    db.reset();
+    db = Database::open(database.options()).value();
+  }
 
   std::int64_t user(const std::string& name) {
     return db
@@ -59,14 +63,13 @@ class StoreTest : public ::testing::Test {
     return db->read([&](auto& sql) { return MemberTable(sql).role_in_project(user, project); }).value();
   }
 
-  TempFolder folder;
+  TestDatabase database;
   std::unique_ptr<Database> db;
 };
 
 TEST_F(StoreTest, AWriteIsThereAfterReopening) {
   const auto id = user("ada");
-  db.reset();
-  db = Database::open({.path = path()}).value();
+  reopen();
   const auto found = db->read([&](auto& sql) { return UserTable(sql).by_id(id); });
   ASSERT_TRUE(found.has_value() && found->has_value());
   EXPECT_EQ((*found)->username, "ada");
@@ -104,6 +107,28 @@ TEST_F(StoreTest, ValuesAreNeverPartOfTheStatement) {
   EXPECT_EQ(db->read([&](auto& sql) { return UserTable(sql).list("", "__", {}); })->total, 0);
 }
 
+TEST_F(StoreTest, TextsWithNulAreRefused) {
+  const Status status =
+      db->write([](auto& sql) { SettingTable(sql).set("a", std::string("before\0after", 12)); });
+  EXPECT_EQ(status.code(), Code::kInvalidArgument);
+  EXPECT_EQ(status.message(), "value must not contain NUL characters");
+}
+
+TEST_F(StoreTest, ErrorsNeverRepeatValues) {
+  const auto fails = [&](const std::string& statement) {
+    const Status status = db->write([&](auto& sql) { Query(sql, statement).with("v", "geheim").run(); });
+    EXPECT_FALSE(status.ok());
+    EXPECT_THAT(status.message(), Not(HasSubstr("geheim")));
+    return status.code();
+  };
+  EXPECT_EQ(fails("INSERT INTO nowhere (name) VALUES (:v)"), Code::kInternal);
+  EXPECT_EQ(fails("INSERT INTO settings (name) VALUES (:v)"), Code::kFailedPrecondition);
+  user("geheim");
+  EXPECT_EQ(fails("INSERT INTO users (username, name, email, state, admin, password_hash, created_at) "
+                  "VALUES (:v, '', '', '', 0, '', 0)"),
+            Code::kAlreadyExists);
+}
+
 TEST_F(StoreTest, GenerationGrowsWithWritesButNotWithQuietOnes) {
   const auto before = db->generation();
   ASSERT_TRUE(db->write_quietly([](auto& sql) { SettingTable(sql).set("a", "b"); }).ok());
@@ -131,7 +156,7 @@ TEST_F(StoreTest, ANewerSchemaIsRefused) {
   ASSERT_TRUE(
       db->write([](auto& sql) { sql << "INSERT INTO schema_migrations (version) VALUES (1000)"; }).ok());
   db.reset();
-  const auto reopened = Database::open({.path = path()});
+  const auto reopened = Database::open(database.options());
   ASSERT_FALSE(reopened.has_value());
   EXPECT_THAT(reopened.error().message(), HasSubstr("newer program"));
 }

@@ -1,6 +1,7 @@
 #include "control/store/user_table.h"
 
 #include "control/store/query.h"
+#include "control/store/where.h"
 
 namespace towline::control {
 
@@ -86,16 +87,16 @@ std::optional<User> UserTable::by_login(const std::string& login) {
 }
 
 Listed<User> UserTable::list(const std::string& username, const std::string& search, Page page) {
-  const std::string where =
-      "WHERE bot_project_id = 0 AND (:username = '' OR lower(username) = lower(:username)) AND (:search = '' "
-      "OR "
-      "lower(username || ' ' || name || ' ' || email) LIKE lower(:pattern) ESCAPE '\\') ";
-  const auto bind = [&](Query& q) -> Query& {
-    return q.with("username", username).with("search", search).with("pattern", like_pattern(search));
-  };
-  Query count(sql_, "SELECT COUNT(*) FROM users " + where);
-  Query rows(sql_, kUserColumns + where + "ORDER BY id LIMIT :limit OFFSET :offset");
-  return {bind(rows).with(page).rows<User>(), bind(count).number()};
+  Where where;
+  where.add("bot_project_id = 0");
+  if (!username.empty()) where.add("lower(username) = lower(:username)").text("username", username);
+  if (!search.empty()) {
+    where.add("lower(username || ' ' || name || ' ' || email) LIKE lower(:pattern) ESCAPE '\\'")
+        .text("pattern", like_pattern(search));
+  }
+  Query count(sql_, "SELECT COUNT(*) FROM users " + where.text());
+  Query rows(sql_, kUserColumns + where.text() + "ORDER BY id LIMIT :limit OFFSET :offset");
+  return {where.bind(rows).with(page).rows<User>(), where.bind(count).number()};
 }
 
 std::vector<User> UserTable::bots(std::int64_t project_id) {
@@ -148,16 +149,15 @@ std::optional<AccessToken> AccessTokenTable::by_hash(const std::string& hash) {
 }
 
 Listed<AccessToken> AccessTokenTable::list(const Filter& filter, Page page) {
-  const std::string valid = "(revoked_at = 0 AND (expires_at = 0 OR expires_at > :now)) ";
-  const std::string where =
-      "WHERE (:user = 0 OR user_id = :user) AND (:state = '' OR (:state = 'active' AND " + valid +
-      ") OR (:state = 'inactive' AND NOT " + valid + ")) ";
-  const auto bind = [&](Query& q) -> Query& {
-    return q.with("user", filter.user_id).with("state", filter.state).with("now", filter.now);
-  };
-  Query count(sql_, "SELECT COUNT(*) FROM personal_access_tokens " + where);
-  Query rows(sql_, kTokenColumns + where + "ORDER BY id DESC LIMIT :limit OFFSET :offset");
-  return {bind(rows).with(page).rows<AccessToken>(), bind(count).number()};
+  const std::string valid = "(revoked_at = 0 AND (expires_at = 0 OR expires_at > :now))";
+  Where where;
+  if (filter.user_id != 0) where.add("user_id = :user").number("user", filter.user_id);
+  if (!filter.state.empty()) {
+    where.add(filter.state == "active" ? valid : "NOT " + valid).number("now", filter.now);
+  }
+  Query count(sql_, "SELECT COUNT(*) FROM personal_access_tokens " + where.text());
+  Query rows(sql_, kTokenColumns + where.text() + "ORDER BY id DESC LIMIT :limit OFFSET :offset");
+  return {where.bind(rows).with(page).rows<AccessToken>(), where.bind(count).number()};
 }
 
 void AccessTokenTable::revoke(std::int64_t id, Millis now) {

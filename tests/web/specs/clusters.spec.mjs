@@ -120,3 +120,13 @@ test("who may not see agents is told why", async () => {
   await page.goto("/platform/infra/clusters/-/clusters");
   await page.getByText("Seeing agents takes the developer role").waitFor();
 });
+
+test("pods of other versions than the server's and each other's are warned of", async () => {
+  const page = await signedIn();
+  await page.goto("/platform/infra/clusters/-/clusters");
+  const row = page.getByRole("row", { name: /fleet/ });
+  await row.getByText("v9.9.0").first().waitFor();
+  await row.getByText("Pods differ in version").waitFor();
+  await row.getByText("Version does not match the server").waitFor();
+  await look(page, "clusters-versions");
+});

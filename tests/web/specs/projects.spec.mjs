@@ -56,3 +56,24 @@ test("an address of nothing says so", async () => {
   }
   await look(page, "not-found");
 });
+
+test("following a link leads the focus to the new view", async () => {
+  const page = await signedIn();
+  await page.getByRole("link", { name: "demo" }).click();
+  await page.getByRole("heading", { name: "demo", level: 1 }).waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.id), "content");
+  assert.equal(await page.title(), "demo · Towline");
+});
+
+test("copying works where browsers offer no clipboard", async () => {
+  const page = await signedIn();
+  await page.addInitScript(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
+  await page.goto("/root/demo");
+  const command = await page.getByRole("group", { name: "Clone with Git" }).textContent();
+  await page.getByRole("button", { name: "Copy: Clone with Git" }).click();
+  await page.getByText("Copied").waitFor();
+  await page.goto("/");
+  await page.getByRole("searchbox").focus();
+  await page.keyboard.press("Control+V");
+  assert.equal(await page.getByRole("searchbox").inputValue(), command);
+});

@@ -23,7 +23,7 @@ export function Versions({ status }: { status: AgentStatus }) {
     <>
       <span>{status.versions.join(", ") || "–"}</span>
       {status.warnings.map((warning) => (
-        <Text key={warning.code} size="sm" className={classes.warning}>
+        <Text key={warning.message} size="sm" className={classes.warning}>
           <span aria-hidden="true">⚠ </span>
           {t(`warning.${warning.code}`)}
           <span className={classes.detail}>{warning.message}</span>

@@ -1,27 +1,34 @@
 import { Button } from "@mantine/core";
-import { useEffect, useId, useState } from "react";
+import { useEffect, useId, useRef, useState, type RefObject } from "react";
 import { useTranslation } from "react-i18next";
 import classes from "./Copyable.module.css";
 
 /** Text for copying, with its name above and a button beside. */
 export function Copyable({ label, text }: { label: string; text: string }) {
   const id = useId();
+  const shown = useRef<HTMLPreElement>(null);
   return (
     <div className={classes.copyable}>
       <div className={classes.head}>
         <span id={id} className={classes.label}>
           {label}
         </span>
-        <CopyButton what={label} text={text} />
+        <CopyButton what={label} text={text} shown={shown} />
       </div>
-      <pre className={classes.text} tabIndex={0} role="group" aria-labelledby={id}>
+      <pre ref={shown} className={classes.text} tabIndex={0} role="group" aria-labelledby={id}>
         {text}
       </pre>
     </div>
   );
 }
 
-function CopyButton({ what, text }: { what: string; text: string }) {
+interface CopyButtonProps {
+  what: string;
+  text: string;
+  shown: RefObject<HTMLElement | null>;
+}
+
+function CopyButton({ what, text, shown }: CopyButtonProps) {
   const { t } = useTranslation();
   const [copied, setCopied] = useState(false);
   useEffect(() => {
@@ -29,7 +36,7 @@ function CopyButton({ what, text }: { what: string; text: string }) {
     const timer = setTimeout(() => setCopied(false), 3000);
     return () => clearTimeout(timer);
   }, [copied]);
-  const copy = () => void copyText(text).then(setCopied);
+  const copy = () => void copyText(text, shown.current).then(setCopied);
   return (
     <span className={classes.copy}>
       <span role="status">{copied ? t("app.copied") : ""}</span>
@@ -40,19 +47,15 @@ function CopyButton({ what, text }: { what: string; text: string }) {
   );
 }
 
-/** The clipboard is there only in secure contexts; elsewhere the old command does. */
-async function copyText(text: string): Promise<boolean> {
+/** By the clipboard, which is there in secure contexts only, else by selecting what is shown, as a person would. */
+async function copyText(text: string, shown: HTMLElement | null): Promise<boolean> {
   if (navigator.clipboard) {
     return navigator.clipboard.writeText(text).then(
       () => true,
       () => false,
     );
   }
-  const area = document.createElement("textarea");
-  area.value = text;
-  document.body.append(area);
-  area.select();
-  const done = document.execCommand("copy");
-  area.remove();
-  return done;
+  if (!shown) return false;
+  document.getSelection()?.selectAllChildren(shown);
+  return document.execCommand("copy");
 }

@@ -1,5 +1,6 @@
 import { ActionIcon, Anchor, Button, Text, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, NavLink, Navigate, Outlet, useLocation } from "react-router";
 import { useApi } from "../api/context";
@@ -12,6 +13,7 @@ export function Layout() {
   const { t } = useTranslation();
   const session = useSession();
   const { pathname, search } = useLocation();
+  const content = useFocusOnChange(pathname);
   if (session.data === null) {
     return <Navigate to={`/users/sign_in?return_to=${encodeURIComponent(pathname + search)}`} replace />;
   }
@@ -34,11 +36,24 @@ export function Layout() {
         <Preferences />
         {session.data && <SignOut name={session.data.user.username} />}
       </header>
-      <main id="content" tabIndex={-1} className={classes.main}>
+      <main id="content" ref={content} tabIndex={-1} className={classes.main}>
         <QueryState query={session}>{() => <Outlet />}</QueryState>
       </main>
     </>
   );
+}
+
+/** An element that takes the focus when the address has changed, as a browser would do for a new page. */
+function useFocusOnChange(address: string) {
+  const element = useRef<HTMLElement>(null);
+  const last = useRef(address);
+  useEffect(() => {
+    if (last.current === address) return;
+    last.current = address;
+    element.current?.focus({ preventScroll: true });
+    window.scrollTo(0, 0);
+  }, [address]);
+  return element;
 }
 
 /** Language and colours. */

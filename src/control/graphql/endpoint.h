@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string_view>
+
+#include "control/api/guard.h"
+#include "control/domain/core.h"
+#include "http/simple.h"
+
+namespace towline::control::graphql {
+
+/// Answers /api/graphql. Blocks; safe from any thread.
+class Endpoint {
+ public:
+  static constexpr std::string_view kPath = "/api/graphql";
+
+  /// `guard` is the REST API's, so that wrong tokens are counted together.
+  Endpoint(Core& core, api::Guard& guard) : core_(core), guard_(guard) {}
+
+  /// 200 when something was executed, whatever came of it; else 4xx and nothing has happened. All answers
+  /// have "errors" where there is something to tell.
+  http::Response answer(const http::Request& request);
+
+ private:
+  http::Response decide(const http::Request& request);
+  http::Response run(const http::Request& request, const api::Guard::Known& known);
+
+  Core& core_;
+  api::Guard& guard_;
+};
+
+}  // namespace towline::control::graphql

@@ -1,0 +1,146 @@
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include <soci/soci.h>
+#include <soci/sqlite3/soci-sqlite3.h>
+
+#include "control/store/engine.h"
+#include "control/store/migrations.h"
+#include "control/store/query.h"
+
+namespace towline::control {
+namespace {
+
+using Session = std::unique_ptr<soci::session>;
+
+Session connect(const Database::Options& options) {
+  soci::connection_parameters parameters(soci::sqlite3, "dbname=\"" + options.path + "\" timeout=" +
+                                                            std::to_string(options.busy_timeout_seconds));
+  auto session = std::make_unique<soci::session>(parameters);
+  *session << "PRAGMA foreign_keys = ON";
+  return session;
+}
+
+// An acknowledged write survives kill -9 and, with FULL, a power cut: SQLite syncs the log at each commit.
+void make_durable(soci::session& sql) {
+  std::string mode;
+  sql << "PRAGMA journal_mode = WAL", soci::into(mode);
+  sql << "PRAGMA synchronous = FULL";
+}
+
+Status status_of(const soci::soci_error& error) {
+  const auto* sqlite = dynamic_cast<const soci::sqlite3_soci_error*>(&error);
+  const std::string text = error.get_error_message();  // what() would add the statement's values
+  // Extended result codes keep the primary one in their low byte.
+  if (sqlite != nullptr && (sqlite->result() & 0xff) == SQLITE_CONSTRAINT) {
+    return text.find("UNIQUE") != std::string::npos ? already_exists() : breaks_records();
+  }
+  return {Code::kInternal, "database: " + text};
+}
+
+// Runs `body` between BEGIN and COMMIT; anything but success rolls back.
+Status in_transaction(soci::session& sql, const Engine::Work& body) {
+  sql << "BEGIN IMMEDIATE";
+  try {
+    Status status = body(sql);
+    sql << (status.ok() ? "COMMIT" : "ROLLBACK");
+    return status;
+  } catch (...) {
+    try {
+      sql << "ROLLBACK";
+    } catch (const soci::soci_error&) {  // SQLite has rolled back by itself
+    }
+    throw;
+  }
+}
+
+// One connection that writes, guarded by a mutex, and a few that read.
+class SqliteEngine final : public Engine {
+ public:
+  Status open(const Database::Options& options) {
+    writer_ = connect(options);
+    make_durable(*writer_);
+    const Status migrated =
+        in_transaction(*writer_, [](soci::session& sql) { return migrate(sql, all_migrations()); });
+    for (int i = 0; i < options.connections; ++i) {
+      readers_.push_back(connect(options));
+      // The first read opens SQLite's files: now, not when descriptors have run short.
+      int version = 0;
+      *readers_.back() << "SELECT MAX(version) FROM schema_migrations", soci::into(version);
+    }
+    return migrated;
+  }
+
+  Status read(const Work& work) override {
+    return answer([&] { return work(Lease(*this).session()); });
+  }
+  Status write(const Work& work, bool) override {
+    return answer([&] {
+      const std::lock_guard lock(write_mutex_);
+      return in_transaction(*writer_, work);
+    });
+  }
+  Status alone(const std::string&, const std::function<Status()>& f) override { return f(); }
+  bool was_free() const override { return true; }  // a data folder belongs to one server
+  bool hears_others() const override { return true; }
+
+ private:
+  static Status answer(const std::function<Status()>& f) {
+    try {
+      return f();
+    } catch (const Refusal& refusal) {
+      return refusal.status();
+    } catch (const soci::soci_error& error) {
+      return status_of(error);
+    }
+  }
+
+  // A reading connection for the time of one piece of work.
+  class Lease {
+   public:
+    explicit Lease(SqliteEngine& engine) : engine_(engine) {
+      std::unique_lock lock(engine.read_mutex_);
+      engine.reader_free_.wait(lock, [&] { return !engine.readers_.empty(); });
+      session_ = std::move(engine.readers_.back());
+      engine.readers_.pop_back();
+    }
+    ~Lease() {
+      {
+        const std::lock_guard lock(engine_.read_mutex_);
+        engine_.readers_.push_back(std::move(session_));
+      }
+      engine_.reader_free_.notify_one();
+    }
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    soci::session& session() { return *session_; }
+
+   private:
+    SqliteEngine& engine_;
+    Session session_;
+  };
+
+  std::mutex write_mutex_;
+  Session writer_;
+
+  std::mutex read_mutex_;
+  std::condition_variable reader_free_;
+  std::vector<Session> readers_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> open_sqlite(const Database::Options& options) {
+  try {
+    auto engine = std::make_unique<SqliteEngine>();
+    if (Status status = engine->open(options); !status.ok())
+      return fail(status.with_prefix("database " + options.path));
+    return engine;
+  } catch (const soci::soci_error& error) {
+    return fail(Code::kInternal, "database " + options.path + ": " + error.get_error_message());
+  }
+}
+
+}  // namespace towline::control

@@ -1,0 +1,175 @@
+"""The agent behind real HTTP proxies, squid and tinyproxy, as its environment names them."""
+
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+
+import pytest
+
+import towline
+import upstream
+
+# A name that is not loopback's, so that proxies are asked; it means this machine.
+NAME = "198.18.0.1"
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory):
+    made = upstream.Api(tmp_path_factory.mktemp("api"))
+    yield made
+    made.stop()
+
+
+class Squid:
+    def __init__(self, folder, password=None):
+        self.port = towline.free_port()
+        # squid drops root's rights, and pytest's folders are root's alone.
+        self.folder = folder = pathlib.Path(tempfile.mkdtemp(prefix="towline-squid-"))
+        os.chmod(folder, 0o777)
+        lines = [f"http_port 127.0.0.1:{self.port}", f"pid_filename {folder}/squid.pid", "cache deny all",
+                 f"access_log stdio:{folder}/access.log", f"cache_log {folder}/cache.log", f"coredump_dir {folder}",
+                 "shutdown_lifetime 1 seconds"]
+        if password:
+            subprocess.run(["htpasswd", "-bc", folder / "users", "agent", password], check=True, capture_output=True)
+            lines += [f"auth_param basic program /usr/lib/squid/basic_ncsa_auth {folder}/users",
+                      "acl known proxy_auth REQUIRED", "http_access allow known"]
+            lines += ["http_access deny all"]
+        else:
+            lines += ["http_access allow all"]
+        (folder / "squid.conf").write_text("\n".join(lines) + "\n")
+        self.seen = folder / "access.log"
+        self.process = subprocess.Popen(["squid", "-N", "-f", folder / "squid.conf"], stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL)
+        towline.wait_for(lambda: listens(self.port), "squid to listen")
+
+    def requests(self):
+        return self.seen.read_text() if self.seen.exists() else ""
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
+        shutil.rmtree(self.folder)
+
+
+class Tinyproxy:
+    def __init__(self, folder, password=None):
+        self.port = towline.free_port()
+        folder.mkdir()
+        self.seen = folder / "log"
+        lines = [f"Port {self.port}", "Listen 127.0.0.1", f'LogFile "{self.seen}"', "LogLevel Connect", "Timeout 600",
+                 "MaxClients 100"]
+        if password:
+            lines.append(f"BasicAuth agent {password}")
+        (folder / "tinyproxy.conf").write_text("\n".join(lines) + "\n")
+        self.process = subprocess.Popen(["tinyproxy", "-d", "-c", folder / "tinyproxy.conf"],
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        towline.wait_for(lambda: listens(self.port), "tinyproxy to listen")
+
+    def requests(self):
+        return self.seen.read_text() if self.seen.exists() else ""
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
+
+
+def listens(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    except OSError:
+        return False
+
+
+PROXIES = {"squid": Squid, "tinyproxy": Tinyproxy}
+
+
+@pytest.fixture
+def behind(tmp_path, cluster):
+    """A server at an address that is not loopback, and a way to start agents with an environment."""
+    system = towline.System(tmp_path / "server", "--cleartext", "allow", host=NAME)
+    started = []
+
+    def start(environment, scheme="wss", wait=True):
+        path = "/-/kubernetes-agent/" if scheme.startswith("ws") else ""
+        ca = system.kas.ca_file if scheme in ("wss", "grpcs") else None
+        clean = {name: "" for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy")}
+        agent = towline.Agentk(system.folder, f"{scheme}://{NAME}:{system.kas.port}{path}", system.agent_token,
+                               start.kubeconfig, ca_file=ca, environment={**clean, **environment})
+        started.append(agent)
+        if wait:
+            agent.wait_ready()
+        return agent
+
+    start.system = system
+    yield start
+    for agent in started:
+        if agent.process.running():
+            agent.stop()
+    system.stop()
+
+
+@pytest.fixture(params=PROXIES)
+def make_proxy(request, tmp_path):
+    """Starts a proxy of each kind."""
+    started = []
+
+    def make(password=None):
+        started.append(PROXIES[request.param](tmp_path / f"proxy{len(started)}", password))
+        return started[-1]
+
+    yield make
+    for proxy in started:
+        proxy.stop()
+
+
+@pytest.mark.parametrize("scheme", ["wss", "grpcs", "ws", "grpc"])
+def test_every_scheme_goes_through_the_proxy(behind, api, make_proxy, scheme):
+    proxy = make_proxy()
+    behind.kubeconfig = api.kubeconfig()
+    variable = "HTTPS_PROXY" if scheme in ("wss", "grpcs") else "http_proxy"
+    agent = behind({variable: f"http://127.0.0.1:{proxy.port}"}, scheme)
+    assert behind.system.request("/echo")[0] == 200
+    assert agent.process.log_lines("the server is reached through an HTTP proxy")
+    agent.stop()
+    towline.wait_for(lambda: f"{NAME}:{behind.system.kas.port}" in proxy.requests(), "the proxy's log to name the server")
+
+
+def test_credentials_of_the_proxys_address_are_used_and_not_shown(behind, api, make_proxy):
+    proxy = make_proxy("opensesame")
+    behind.kubeconfig = api.kubeconfig()
+    agent = behind({"https_proxy": f"http://agent:open%73esame@127.0.0.1:{proxy.port}"})
+    assert behind.system.request("/echo")[0] == 200
+    assert "sesame" not in agent.process.log()
+
+
+def test_what_a_proxy_refuses_is_said(behind, api, make_proxy):
+    proxy = make_proxy("opensesame")
+    behind.kubeconfig = api.kubeconfig()
+    wrong = behind({"HTTPS_PROXY": f"http://agent:wrong@127.0.0.1:{proxy.port}"}, wait=False)
+    towline.wait_for(lambda: f"HTTP proxy 127.0.0.1:{proxy.port}: it refused" in wrong.process.log()
+                     or "(407)" in wrong.process.log(), "the refusal to be logged")
+    assert not wrong.ready()
+
+
+def test_exceptions_are_dialled_directly(behind, api, make_proxy):
+    proxy = make_proxy()
+    behind.kubeconfig = api.kubeconfig()
+    for exception in ("198.18.0.0/15", f"{NAME}:{behind.system.kas.port}", "*"):
+        agent = behind({"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}", "no_proxy": f"example.com,{exception}"})
+        assert not agent.process.log_lines("the server is reached through an HTTP proxy")
+        agent.stop()
+    assert NAME not in proxy.requests()
+
+
+def test_the_agent_outlives_its_proxy(behind, api, make_proxy):
+    first = make_proxy()
+    behind.kubeconfig = api.kubeconfig()
+    agent = behind({"HTTPS_PROXY": f"http://127.0.0.1:{first.port}"})
+    first.process.kill()
+    towline.wait_for(lambda: f"HTTP proxy 127.0.0.1:{first.port}: connect" in agent.process.log(),
+                     "the proxy to be missed by name")
+    assert not agent.ready()
