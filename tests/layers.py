@@ -10,6 +10,8 @@ RANK = {"base": 0, "io": 1, "http": 2, "grpc": 3, "kube": 4, "tunnel": 4, "contr
 # Generated messages, which the layers that know what travels in them may use.
 PROTO_FROM = 3
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
+# Programs that are not called like their layer.
+PROGRAMS = {"towline": "cli"}
 TEST_FILE = re.compile(r"(_test|_fuzz)\.cc$|(^|/)test_[^/]*$|_test_support\.(h|cc)$")
 
 
@@ -47,7 +49,9 @@ def why_not(user, used, in_test=False):
         return "the agent's and the server's end never meet: what they share is the wire contract"
     if used.layer == "modules" and used.end == "server" and user.layer == "agentk":
         return "the agent is small: nothing of a server in it"
-    if used.layer in ("control",) and user.layer in ("agentk", "cli"):
+    if user.layer == "cli" and used.layer not in ("cli", "base"):
+        return "the command line is a client like any other: the REST API and src/base, nothing else of the server"
+    if used.layer in ("control",) and user.layer == "agentk":
         return f"{user.layer} speaks to the control plane over the network only"
     if used.layer == "tunnel" and used.end == "server" and user.layer == "agentk":
         return "the agent is small: nothing of a server in it"
@@ -102,6 +106,7 @@ def link_graph(src):
 
 def place_of_library(name, src):
     """tunnel_server is tunnel/server; configuration_agent is modules/configuration/agent."""
+    name = PROGRAMS.get(name, name)
     if name in RANK:
         return Place(name)
     for layer in ("tunnel", *RANK):

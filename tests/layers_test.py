@@ -19,6 +19,7 @@ def test_the_check_sees_the_programs_and_their_libraries():
     graph = layers.link_graph(REPOSITORY / "src")
     assert "tunnel_agent" in layers.closure(graph, "agentk")
     assert {"tunnel_server", "control", "io", "base"} <= layers.closure(graph, "kas")
+    assert layers.closure(graph, "towline") == {"cli", "base"}
 
 
 def tree(folder, files):
@@ -40,6 +41,8 @@ def tree(folder, files):
     ("tunnel/server/a.cc", "tunnel/agent/b.h", "never meet"),
     ("agentk/a.cc", "modules/flux/server/b.h", "nothing of a server"),
     ("agentk/a.cc", "control/backend.h", "over the network only"),
+    ("cli/a.cc", "control/backend.h", "a client like any other"),
+    ("cli/a.cc", "http/message.h", "a client like any other"),
     ("modules/flux/agent/a.cc", "kas/b.h", "arrows point down only"),
     ("io/a.cc", "proto/entity.pb.h", "does not know what travels"),
     ("io/a_test.cc", "tests/helper.h", "never includes tests"),
@@ -71,6 +74,8 @@ def test_an_include_that_keeps_the_rules_is_not_found(tmp_path, file, included):
     ("towline_module(tunnel/agent SOURCES a.cc LIBS towline_tunnel_server)", "never meet"),
     ("towline_module(flux/agent SOURCES a.cc DEPS control)\ntarget_link_libraries(agentk PRIVATE towline_flux_agent)",
      "agentk links control: agentk speaks to the control plane over the network only"),
+    ("towline_module(cli SOURCES a.cc DEPS base)\ntarget_link_libraries(towline PRIVATE towline_cli towline_io)",
+     "towline links io: the command line is a client like any other"),
     ("towline_module(mystery SOURCES a.cc DEPS base)", "belongs to no layer"),
     ("target_link_libraries(kas PRIVATE towline_tunnel_agent)", "never links an agent's end"),
 ])
