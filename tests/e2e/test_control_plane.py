@@ -158,6 +158,8 @@ def test_real_git_meets_protected_branches(system, tmp_path):
     assert refused.returncode != 0 and "not allowed to push into the protected branch" in refused.stderr
     git("push", url, "HEAD:topic", folder=checkout.folder, ca_file=system.kas.ca_file)
     audit = system.kas.api("GET", "/audit_events?per_page=100", expect=200)[1]
+    assert [event["author_name"] for event in audit if event["action"] == "git push"] == ["dev", "root"]
+    assert audit[0]["target"] == "root/demo: refs/heads/topic" and audit[0]["ip_address"]
     assert any(event["action"] == "POST /projects/:id/members" and event["author_name"] == "root" for event in audit)
 
 

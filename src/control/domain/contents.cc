@@ -64,13 +64,13 @@ Result<git::Commit> Contents::commit_as(Role role, const Project& project,
   return commit(project, request);
 }
 
-void Contents::references_changed(const Project& project, const git::References& before) {
+std::set<std::string> Contents::references_changed(const Project& project, const git::References& before) {
   auto repository = open(project);
-  if (!repository) return;
+  if (!repository) return {};
   auto after = repository->references();
-  if (!after) return;
+  if (!after) return {};
   const auto changed = changed_names(before, *after);
-  if (changed.empty()) return;
+  if (changed.empty()) return changed;
   Project now = project;
   now.last_activity_at = core_.now();
   if (!has_branches(before) && has_branches(*after)) {
@@ -106,6 +106,7 @@ void Contents::references_changed(const Project& project, const git::References&
     if (name.substr(kHeads.size()) == now.default_branch)
       core_.events.raise(ConfigurationChanged{project.id});
   }
+  return changed;
 }
 
 }  // namespace towline::control

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <set>
+#include <string>
+
 #include "base/status.h"
 #include "control/domain/core.h"
 #include "control/git/repository.h"
@@ -17,8 +20,9 @@ class Contents {
   /// The same for somebody with this role: PERMISSION_DENIED when the branch is protected from it.
   Result<git::Commit> commit_as(Role role, const Project& project, const git::CommitRequest& request);
 
-  /// To be called when the references of a repository may have moved, with what they were before.
-  void references_changed(const Project& project, const git::References& before);
+  /// To be called when the references of a repository may have moved, with what they were before. Gives the
+  /// names of those that have.
+  std::set<std::string> references_changed(const Project& project, const git::References& before);
 
  private:
   Core& core_;

@@ -155,10 +155,13 @@ void UsageRecorder::flush() {
     notes = std::exchange(notes_, {});
   }
   if (notes.empty() && departed_.empty()) return;
+  const auto before = departed_;
   const Status status = db_.write_quietly([&](soci::session& sql) {
+    departed_ = before;  // the database may run this again
     write(sql, notes);
     write_departures(sql, now());
   });
+  if (!status.ok()) departed_ = before;
   if (!status.ok()) log_.warn("last use was not recorded", {{"error", status.to_string()}});
 }
 

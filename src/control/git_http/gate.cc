@@ -122,7 +122,9 @@ std::expected<Permit, http::Response> Gate::check(const Operation& operation, co
   if (operation.writes && (*found)->role < Role::kDeveloper) {
     return refuse(403, "You need at least the developer role to push to this repository.");
   }
-  Permit permit{.project = project, .username = caller ? caller->user.username : std::string()};
+  Permit permit{.project = project,
+                .username = caller ? caller->user.username : std::string(),
+                .user_id = caller ? caller->user.id : 0};
   if (operation.moves_references()) {
     const Role role = (*found)->role;
     auto rules = core_.db.read([&](soci::session& sql) {

@@ -26,7 +26,8 @@ Result<Operation> parse_operation(const http::RequestHead& head);
 /// A request that may go on to Git.
 struct Permit {
   Project project;
-  std::string username;    // empty: nobody
+  std::string username;  // empty: nobody
+  std::int64_t user_id = 0;
   git::References before;  // when the operation moves references
   std::string rules;       // of protected branches, for the hook
 };

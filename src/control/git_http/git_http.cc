@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "control/domain/contents.h"
+#include "control/domain/usage.h"
 #include "control/git/repository_store.h"
 #include "control/git_http/gate.h"
 #include "control/git_http/hook.h"
@@ -174,8 +175,8 @@ class Handler final : public http::RequestHandler {
     const auto session = weak.lock();
     if (!session) return;
     if (!prepared->moves_references) return release();
-    auto work = [this, prepared] {
-      Contents(core_).references_changed(prepared->permit.project, prepared->permit.before);
+    auto work = [this, prepared, peer = std::string(session->peer())] {
+      tell_of_push(prepared->permit, peer);
     };
     auto done = [weak, release] {
       if (const auto still = weak.lock()) release();
@@ -183,6 +184,27 @@ class Handler final : public http::RequestHandler {
     if (pool_.submit(session->loop(), work, done)) return;
     work();
     release();
+  }
+
+  void tell_of_push(const Permit& permit, const std::string& peer) {
+    const auto changed = Contents(core_).references_changed(permit.project, permit.before);
+    if (changed.empty()) return;
+    std::string target = permit.project.full_path + ":";
+    for (const std::string& name : changed) target += " " + name;
+    constexpr std::size_t kMaxTarget = 1000;
+    if (target.size() > kMaxTarget) target.replace(kMaxTarget, std::string::npos, "...");
+    const std::string address = peer.substr(0, peer.rfind(':'));
+    core_.log.info("audit", {{"user_id", permit.user_id},
+                             {"user", permit.username},
+                             {"address", address},
+                             {"action", "git push"},
+                             {"target", target}});
+    core_.usage.audit({.at = core_.now(),
+                       .user_id = permit.user_id,
+                       .username = permit.username,
+                       .address = address,
+                       .action = "git push",
+                       .target = std::move(target)});
   }
 
   // Later: it is called from inside the session.
