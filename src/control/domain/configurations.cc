@@ -107,10 +107,11 @@ Result<Configurations::InForce> Configurations::load(const Subject& subject, con
   const bool same = subject.has_stored && stored.content == text->content && stored.commit_id != kNoCommit;
   const std::string commit = same ? stored.commit_id : head;
   if (!same || !stored.fault.empty()) {
-    const Status saved = save(subject, {.commit_id = commit, .content = text->content, .warnings = warnings});
-    if (!saved.ok()) return fail(saved);
     const bool first_blank = !subject.has_stored && text->content.empty();
-    if (!first_blank) note(subject, "configuration_applied", path + " at commit " + commit);
+    const AgentEvent event{.kind = "configuration_applied", .detail = path + " at commit " + commit};
+    const Status saved = save(subject, {.commit_id = commit, .content = text->content, .warnings = warnings},
+                              first_blank ? std::nullopt : std::optional(event));
+    if (!saved.ok()) return fail(saved);
   }
   return InForce{head, commit, parsed->file};
 }
@@ -126,8 +127,8 @@ Result<Configurations::InForce> Configurations::keep_last_good(const Subject& su
   if (last.fault != fault || last.fault_commit_id != head || !subject.has_stored) {
     last.fault = fault;
     last.fault_commit_id = head;
-    if (Status saved = save(subject, last); !saved.ok()) return fail(saved);
-    note(subject, "configuration_refused", fault);
+    const AgentEvent event{.kind = "configuration_refused", .detail = fault};
+    if (Status saved = save(subject, last, event); !saved.ok()) return fail(saved);
   }
   auto good = config::parse_configuration(last.content);
   // A newer program may be stricter than the one that stored it.
@@ -156,20 +157,19 @@ Result<ConfigurationVerdict> Configurations::verdict(std::int64_t agent_id) {
   return verdict;
 }
 
-// A note that cannot be written is no reason to withhold the configuration; save() has told of the database.
-void Configurations::note(const Subject& subject, const char* kind, const std::string& detail) {
-  const Status noted = core_.db.write_quietly([&](soci::session& sql) {
-    AgentEventTable(sql).add(
-        {.agent_id = subject.agent.id, .kind = kind, .detail = detail, .recorded_at = core_.now()});
-  });
-  if (!noted.ok()) core_.log.warn("an agent's event was not recorded", {{"error", noted.to_string()}});
-}
-
-Status Configurations::save(const Subject& subject, const StoredConfiguration& configuration) {
+// In one transaction, because a commit waits for the disk and lists of agents may load many.
+Status Configurations::save(const Subject& subject, const StoredConfiguration& configuration,
+                            std::optional<AgentEvent> event) {
   StoredConfiguration row = configuration;
   row.agent_id = subject.agent.id;
   row.updated_at = core_.now();
-  return core_.db.write_quietly([&](soci::session& sql) { AgentTable(sql).save_configuration(row); });
+  return core_.db.write_quietly([&](soci::session& sql) {
+    AgentTable(sql).save_configuration(row);
+    if (!event) return;
+    event->agent_id = row.agent_id;
+    event->recorded_at = row.updated_at;
+    AgentEventTable(sql).add(*event);
+  });
 }
 
 }  // namespace towline::control
