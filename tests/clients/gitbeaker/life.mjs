@@ -46,6 +46,28 @@ assert.equal((await api.Agents.showToken(project.id, agent.id, token.id)).descri
 await api.Agents.removeToken(project.id, agent.id, token.id);
 assert.deepEqual((await api.Agents.allTokens(project.id, agent.id)).map((each) => each.name), ["two"]);
 
+
+const urls = `projects/${project.id}/cluster_agents/${agent.id}/url_configurations`; // for which it has no class
+const { body: url } = await api.Agents.requester.post(urls, { body: { url: "grpcs://agent.example.com:443" } });
+assert.ok(url.public_key && (await api.Agents.show(project.id, agent.id)).is_receptive);
+await api.Agents.requester.delete(`${urls}/${url.id}`);
+assert.equal((await api.Agents.show(project.id, agent.id)).is_receptive, false);
+
+const tomorrow = new Date(Date.now() + 86400_000).toISOString().slice(0, 10);
+const bot = await api.ProjectAccessTokens.create(project.id, "ci", ["read_api"], tomorrow, { accessLevel: 30 });
+const asBot = new Gitlab({ host: process.env.TOWLINE_URL, token: bot.token });
+assert.equal((await asBot.Projects.show(project.id)).id, project.id);
+await refused(asBot.Agents.register(project.id, "by-bot"), 403);
+await api.ProjectAccessTokens.revoke(project.id, bot.id);
+await refused(asBot.Projects.show(project.id), 401);
+
+const own = await api.PersonalAccessTokens.create(person.id, "laptop", ["read_api"], { expiresAt: tomorrow });
+const asGrace = new Gitlab({ host: process.env.TOWLINE_URL, token: own.token });
+assert.equal((await asGrace.Users.showCurrentUser()).username, "grace");
+assert.deepEqual((await asGrace.PersonalAccessTokens.all()).map((each) => each.name), ["laptop"]);
+await api.PersonalAccessTokens.remove({ tokenId: own.id });
+await refused(asGrace.Users.showCurrentUser(), 401);
+
 const environment = await api.Environments.create(project.id, "production", { externalUrl: "https://a.example.com" });
 assert.equal(environment.slug, "production");
 await api.Environments.stop(project.id, environment.id);
