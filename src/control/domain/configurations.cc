@@ -107,10 +107,10 @@ Result<Configurations::InForce> Configurations::load(const Subject& subject, con
   const bool same = subject.has_stored && stored.content == text->content && stored.commit_id != kNoCommit;
   const std::string commit = same ? stored.commit_id : head;
   if (!same || !stored.fault.empty()) {
-    const Status saved = save(subject, {.commit_id = commit, .content = text->content, .warnings = warnings});
-    if (!saved.ok()) return fail(saved);
     const bool first_blank = !subject.has_stored && text->content.empty();
-    if (!first_blank) note(subject, "configuration_applied", path + " at commit " + commit);
+    const Status saved = save(subject, {.commit_id = commit, .content = text->content, .warnings = warnings},
+                              first_blank ? "" : "configuration_applied", path + " at commit " + commit);
+    if (!saved.ok()) return fail(saved);
   }
   return InForce{head, commit, parsed->file};
 }
@@ -126,8 +126,7 @@ Result<Configurations::InForce> Configurations::keep_last_good(const Subject& su
   if (last.fault != fault || last.fault_commit_id != head || !subject.has_stored) {
     last.fault = fault;
     last.fault_commit_id = head;
-    if (Status saved = save(subject, last); !saved.ok()) return fail(saved);
-    note(subject, "configuration_refused", fault);
+    if (Status saved = save(subject, last, "configuration_refused", fault); !saved.ok()) return fail(saved);
   }
   auto good = config::parse_configuration(last.content);
   // A newer program may be stricter than the one that stored it.
@@ -156,20 +155,17 @@ Result<ConfigurationVerdict> Configurations::verdict(std::int64_t agent_id) {
   return verdict;
 }
 
-// A note that cannot be written is no reason to withhold the configuration; save() has told of the database.
-void Configurations::note(const Subject& subject, const char* kind, const std::string& detail) {
-  const Status noted = core_.db.write_quietly([&](soci::session& sql) {
-    AgentEventTable(sql).add(
-        {.agent_id = subject.agent.id, .kind = kind, .detail = detail, .recorded_at = core_.now()});
-  });
-  if (!noted.ok()) core_.log.warn("an agent's event was not recorded", {{"error", noted.to_string()}});
-}
-
-Status Configurations::save(const Subject& subject, const StoredConfiguration& configuration) {
+Status Configurations::save(const Subject& subject, const StoredConfiguration& configuration,
+                            const std::string& event, const std::string& detail) {
   StoredConfiguration row = configuration;
   row.agent_id = subject.agent.id;
   row.updated_at = core_.now();
-  return core_.db.write_quietly([&](soci::session& sql) { AgentTable(sql).save_configuration(row); });
+  return core_.db.write_quietly([&](soci::session& sql) {
+    AgentTable(sql).save_configuration(row);
+    if (event.empty()) return;
+    AgentEventTable(sql).add(
+        {.agent_id = subject.agent.id, .kind = event, .detail = detail, .recorded_at = row.updated_at});
+  });
 }
 
 }  // namespace towline::control
