@@ -108,9 +108,8 @@ Result<Configurations::InForce> Configurations::load(const Subject& subject, con
   const std::string commit = same ? stored.commit_id : head;
   if (!same || !stored.fault.empty()) {
     const bool first_blank = !subject.has_stored && text->content.empty();
-    const AgentEvent event{.kind = "configuration_applied", .detail = path + " at commit " + commit};
     const Status saved = save(subject, {.commit_id = commit, .content = text->content, .warnings = warnings},
-                              first_blank ? std::nullopt : std::optional(event));
+                              first_blank ? "" : "configuration_applied", path + " at commit " + commit);
     if (!saved.ok()) return fail(saved);
   }
   return InForce{head, commit, parsed->file};
@@ -127,8 +126,7 @@ Result<Configurations::InForce> Configurations::keep_last_good(const Subject& su
   if (last.fault != fault || last.fault_commit_id != head || !subject.has_stored) {
     last.fault = fault;
     last.fault_commit_id = head;
-    const AgentEvent event{.kind = "configuration_refused", .detail = fault};
-    if (Status saved = save(subject, last, event); !saved.ok()) return fail(saved);
+    if (Status saved = save(subject, last, "configuration_refused", fault); !saved.ok()) return fail(saved);
   }
   auto good = config::parse_configuration(last.content);
   // A newer program may be stricter than the one that stored it.
@@ -157,18 +155,16 @@ Result<ConfigurationVerdict> Configurations::verdict(std::int64_t agent_id) {
   return verdict;
 }
 
-// In one transaction, because a commit waits for the disk and lists of agents may load many.
 Status Configurations::save(const Subject& subject, const StoredConfiguration& configuration,
-                            std::optional<AgentEvent> event) {
+                            const std::string& event, const std::string& detail) {
   StoredConfiguration row = configuration;
   row.agent_id = subject.agent.id;
   row.updated_at = core_.now();
   return core_.db.write_quietly([&](soci::session& sql) {
     AgentTable(sql).save_configuration(row);
-    if (!event) return;
-    event->agent_id = row.agent_id;
-    event->recorded_at = row.updated_at;
-    AgentEventTable(sql).add(*event);
+    if (event.empty()) return;
+    AgentEventTable(sql).add(
+        {.agent_id = subject.agent.id, .kind = event, .detail = detail, .recorded_at = row.updated_at});
   });
 }
 

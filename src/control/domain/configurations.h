@@ -44,8 +44,9 @@ class Configurations {
   std::optional<InForce> known(std::int64_t agent_id, const std::string& head);
   Result<InForce> load(const Subject& subject, const std::string& head);
   Result<InForce> keep_last_good(const Subject& subject, const std::string& head, const std::string& fault);
-  Status save(const Subject& subject, const StoredConfiguration& configuration,
-              std::optional<AgentEvent> event);
+  /// With an event of this kind, unless that is empty.
+  Status save(const Subject& subject, const StoredConfiguration& configuration, const std::string& event,
+              const std::string& detail);
 
   Core& core_;
   std::mutex loading_;  // so that an older version is never stored after a newer one; taken before mutex_
