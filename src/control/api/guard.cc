@@ -72,18 +72,8 @@ bool Guard::csrf_fits(const http::Request& request, const Known& known) {
 
 void Guard::audit(const http::Request& request, const User& user, const std::string& action,
                   const std::string& target) {
-  const std::string address(request.peer.substr(0, request.peer.rfind(':')));
-  core_.log.info("audit", {{"user_id", user.id},
-                           {"user", user.username},
-                           {"address", address},
-                           {"action", action},
-                           {"target", target}});
-  core_.usage.audit({.at = core_.now(),
-                     .user_id = user.id,
-                     .username = user.username,
-                     .address = address,
-                     .action = action,
-                     .target = target});
+  core_.usage.audit({.user_id = user.id, .username = user.username, .action = action, .target = target},
+                    request.peer);
 }
 
 }  // namespace towline::control::api

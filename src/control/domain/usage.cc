@@ -79,7 +79,14 @@ void UsageRecorder::agent_gone(std::int64_t agent_id, std::int64_t connection_id
   changed_.notify_one();
 }
 
-void UsageRecorder::audit(AuditEvent event) {
+void UsageRecorder::audit(AuditEvent event, std::string_view peer) {
+  event.at = now();
+  event.address = peer.substr(0, peer.rfind(':'));
+  log_.info("audit", {{"user_id", event.user_id},
+                      {"user", event.username},
+                      {"address", event.address},
+                      {"action", event.action},
+                      {"target", event.target}});
   const std::lock_guard lock(mutex_);
   notes_.audit.push_back(std::move(event));
   changed_.notify_one();

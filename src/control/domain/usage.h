@@ -34,7 +34,9 @@ class UsageRecorder {
   void agent_seen(AgentPresence presence);
   /// An agent without a connection for kAway is said to be gone; sooner it has only changed connections.
   void agent_gone(std::int64_t agent_id, std::int64_t connection_id);
-  void audit(AuditEvent event);
+  /// Somebody at `peer` ("192.0.2.1:443") changed something: a line in the log now, and a row soon. Of
+  /// `event` the time and the address are filled in here.
+  void audit(AuditEvent event, std::string_view peer);
 
   /// Writes what has been noted so far and returns when it is in the database.
   void flush();

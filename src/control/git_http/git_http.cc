@@ -193,18 +193,11 @@ class Handler final : public http::RequestHandler {
     for (const std::string& name : changed) target += " " + name;
     constexpr std::size_t kMaxTarget = 1000;
     if (target.size() > kMaxTarget) target.replace(kMaxTarget, std::string::npos, "...");
-    const std::string address = peer.substr(0, peer.rfind(':'));
-    core_.log.info("audit", {{"user_id", permit.user_id},
-                             {"user", permit.username},
-                             {"address", address},
-                             {"action", "git push"},
-                             {"target", target}});
-    core_.usage.audit({.at = core_.now(),
-                       .user_id = permit.user_id,
+    core_.usage.audit({.user_id = permit.user_id,
                        .username = permit.username,
-                       .address = address,
                        .action = "git push",
-                       .target = std::move(target)});
+                       .target = std::move(target)},
+                      peer);
   }
 
   // Later: it is called from inside the session.
