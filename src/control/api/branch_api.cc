@@ -33,10 +33,7 @@ Result<http::Response> list(Context& context) {
       [&](soci::session& sql) { return ProtectedBranchTable(sql).of_project(found->project.id); });
   if (!rules) return fail(rules.error());
   json::array items;
-  for (auto i = static_cast<std::size_t>(page.offset());
-       i < rules->size() && items.size() < static_cast<std::size_t>(page.size); ++i) {
-    items.emplace_back(render((*rules)[i]));
-  }
+  for (const ProtectedBranch& rule : part_of(*rules, page)) items.emplace_back(render(rule));
   return list_response(context, page, static_cast<std::int64_t>(rules->size()), std::move(items));
 }
 

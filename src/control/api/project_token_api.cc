@@ -46,10 +46,7 @@ Result<http::Response> list(Context& context) {
   auto all = tokens_of(context, found->project);
   if (!all) return fail(all.error());
   json::array items;
-  for (auto i = static_cast<std::size_t>(page.offset());
-       i < all->size() && items.size() < static_cast<std::size_t>(page.size); ++i) {
-    items.emplace_back(render_bot((*all)[i], context.core.now()));
-  }
+  for (const BotToken& each : part_of(*all, page)) items.emplace_back(render_bot(each, context.core.now()));
   return list_response(context, page, static_cast<std::int64_t>(all->size()), std::move(items));
 }
 

@@ -55,16 +55,14 @@ Result<http::Response> list_tree(Context& context) {
     return fail(Code::kNotFound, "404 Tree Not Found");
   if (!entries) return fail(entries.error());
   json::array items;
-  const auto total = static_cast<std::int64_t>(entries->size());
-  for (std::int64_t i = page.offset(); i < std::min(total, page.offset() + page.size); ++i) {
-    const git::TreeEntry& entry = (*entries)[static_cast<std::size_t>(i)];
+  for (const git::TreeEntry& entry : part_of(*entries, page)) {
     items.emplace_back(json::object{{"id", entry.id},
                                     {"name", to_utf8(entry.name)},
                                     {"type", entry.type},
                                     {"path", to_utf8(entry.path)},
                                     {"mode", entry.mode}});
   }
-  return list_response(context, page, total, std::move(items));
+  return list_response(context, page, static_cast<std::int64_t>(entries->size()), std::move(items));
 }
 
 Result<json::object> render_branch(Context& context, const Opened& opened, const git::Branch& branch) {
@@ -94,13 +92,12 @@ Result<http::Response> list_branches(Context& context) {
   std::erase_if(*branches,
                 [&](const git::Branch& each) { return each.name.find(search) == std::string::npos; });
   json::array items;
-  const auto total = static_cast<std::int64_t>(branches->size());
-  for (std::int64_t i = page.offset(); i < std::min(total, page.offset() + page.size); ++i) {
-    auto rendered = render_branch(context, *opened, (*branches)[static_cast<std::size_t>(i)]);
+  for (const git::Branch& branch : part_of(*branches, page)) {
+    auto rendered = render_branch(context, *opened, branch);
     if (!rendered) return fail(rendered.error());
     items.emplace_back(std::move(*rendered));
   }
-  return list_response(context, page, total, std::move(items));
+  return list_response(context, page, static_cast<std::int64_t>(branches->size()), std::move(items));
 }
 
 Result<http::Response> get_branch(Context& context) {

@@ -79,10 +79,7 @@ Result<http::Response> list_namespaces(Context& context) {
   });
   if (!spaces) return fail(spaces.error());
   json::array items;
-  const auto first = static_cast<std::size_t>(page.offset());
-  for (std::size_t i = first; i < spaces->size() && i < first + static_cast<std::size_t>(page.size); ++i) {
-    items.emplace_back(render(context.core, (*spaces)[i]));
-  }
+  for (const Namespace& space : part_of(*spaces, page)) items.emplace_back(render(context.core, space));
   return list_response(context, page, static_cast<std::int64_t>(spaces->size()), std::move(items));
 }
 

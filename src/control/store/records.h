@@ -1,6 +1,9 @@
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -202,6 +205,13 @@ struct Page {
   std::int64_t skip = 0;  // items before the first page
   std::int64_t offset() const { return skip + (number - 1) * size; }
 };
+
+/// The part of a list that is all there.
+template <typename T>
+std::span<const T> part_of(const std::vector<T>& all, const Page& page) {
+  const std::size_t first = std::min(static_cast<std::size_t>(page.offset()), all.size());
+  return std::span(all).subspan(first, std::min(static_cast<std::size_t>(page.size), all.size() - first));
+}
 
 template <typename T>
 struct Listed {
