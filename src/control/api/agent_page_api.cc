@@ -84,21 +84,19 @@ Result<http::Response> list_configurations(Context& context) {
   if (!tree && tree.error().code() != Code::kNotFound) return fail(tree.error());
   json::array items;
   if (!tree) return json_response(200, items);
-  auto agents = context.core.db.read(
-      [&](soci::session& sql) { return AgentTable(sql).list(project->project.id, {.size = 10'000}).items; });
-  if (!agents) return fail(agents.error());
-  for (const git::TreeEntry& entry : *tree) {
-    constexpr std::string_view kFile = "/config.yaml";
-    const std::string_view rest = std::string_view(entry.path).substr(kFolder.size() + 1);
-    if (entry.type != "blob" || !rest.ends_with(kFile)) continue;
-    const std::string name(rest.substr(0, rest.size() - kFile.size()));
-    if (name.empty() || name.find('/') != std::string::npos) continue;
-    std::int64_t agent_id = 0;
-    for (const AgentRecord& agent : *agents) {
-      if (agent.name == name) agent_id = agent.id;
+  const Status status = context.core.db.read([&](soci::session& sql) {
+    for (const git::TreeEntry& entry : *tree) {
+      constexpr std::string_view kFile = "/config.yaml";
+      const std::string_view rest = std::string_view(entry.path).substr(kFolder.size() + 1);
+      if (entry.type != "blob" || !rest.ends_with(kFile)) continue;
+      const std::string name(rest.substr(0, rest.size() - kFile.size()));
+      if (name.empty() || name.find('/') != std::string::npos) continue;
+      const auto agent = AgentTable(sql).by_name(project->project.id, name);
+      items.emplace_back(
+          json::object{{"name", name}, {"path", entry.path}, {"agent_id", json_id(agent ? agent->id : 0)}});
     }
-    items.emplace_back(json::object{{"name", name}, {"path", entry.path}, {"agent_id", json_id(agent_id)}});
-  }
+  });
+  if (!status.ok()) return fail(status);
   return json_response(200, items);
 }
 

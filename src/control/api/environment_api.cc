@@ -17,6 +17,7 @@ namespace json = boost::json;
 
 constexpr std::size_t kMaxName = 255;
 constexpr std::size_t kMaxSlug = 24;
+constexpr std::size_t kHashEnd = 7;  // "-" and six digits
 constexpr std::array<std::string_view, 5> kTiers = {"production", "staging", "testing", "development",
                                                     "other"};
 
@@ -62,6 +63,10 @@ Result<http::Response> reply(Context& context, int status, const FoundProject& i
   return json_response(status, *out);
 }
 
+std::string with_hash(const std::string& slug, const std::string& name) {
+  return slug.substr(0, kMaxSlug - kHashEnd) + "-" + sha256_hex(name).substr(0, kHashEnd - 1);
+}
+
 // GitLab's rule: lower case, everything else than letters and digits a "-", at most 24, unique by a hash's
 // end.
 std::string make_slug(const std::string& name) {
@@ -78,9 +83,9 @@ std::string make_slug(const std::string& name) {
     changed = true;
   }
   changed = changed || slug.size() > kMaxSlug;
-  slug.resize(std::min(slug.size(), changed ? kMaxSlug - 7 : kMaxSlug));
+  slug.resize(std::min(slug.size(), changed ? kMaxSlug - kHashEnd : kMaxSlug));
   while (slug.ends_with('-')) slug.pop_back();
-  return changed ? slug + "-" + sha256_hex(name).substr(0, 6) : slug;
+  return changed ? with_hash(slug, name) : slug;
 }
 
 Result<FoundEnvironment> find(Context& context, Role needed) {
@@ -169,7 +174,7 @@ Result<http::Response> create(Context& context) {
       return fail(Code::kInvalidArgument, "name \"" + made.name + "\" has already been taken");
     }
     if (table.slug_taken(made.project_id, made.slug)) {
-      made.slug = made.slug.substr(0, kMaxSlug - 7) + "-" + sha256_hex(made.name).substr(0, 6);
+      made.slug = with_hash(made.slug, made.name);
     }
     return table.create(made);
   });
@@ -178,27 +183,26 @@ Result<http::Response> create(Context& context) {
   return reply(context, 201, *project, made);
 }
 
+Result<http::Response> save(Context& context, FoundEnvironment& found) {
+  found.environment.updated_at = context.core.now();
+  const Status status =
+      context.core.db.write([&](soci::session& sql) { EnvironmentTable(sql).update(found.environment); });
+  if (!status.ok()) return fail(status);
+  return reply(context, 200, found.in, found.environment);
+}
+
 Result<http::Response> update(Context& context) {
   auto found = find(context, Role::kDeveloper);
   if (!found) return fail(found.error());
-  Environment& environment = found->environment;
-  if (Status status = read(context, found->in, environment); !status.ok()) return fail(status);
-  environment.updated_at = context.core.now();
-  const Status status =
-      context.core.db.write([&](soci::session& sql) { EnvironmentTable(sql).update(environment); });
-  if (!status.ok()) return fail(status);
-  return reply(context, 200, found->in, environment);
+  if (Status status = read(context, found->in, found->environment); !status.ok()) return fail(status);
+  return save(context, *found);
 }
 
 Result<http::Response> stop(Context& context) {
   auto found = find(context, Role::kDeveloper);
   if (!found) return fail(found.error());
   found->environment.state = "stopped";
-  found->environment.updated_at = context.core.now();
-  const Status status =
-      context.core.db.write([&](soci::session& sql) { EnvironmentTable(sql).update(found->environment); });
-  if (!status.ok()) return fail(status);
-  return reply(context, 200, found->in, found->environment);
+  return save(context, *found);
 }
 
 Result<http::Response> remove(Context& context) {
@@ -213,9 +217,6 @@ Result<http::Response> remove(Context& context) {
   return no_content();
 }
 
-constexpr std::string_view kParameters =
-    "external_url tier description cluster_agent_id:integer kubernetes_namespace flux_resource_path";
-
 constexpr Route kRoutes[] = {
     {"GET", "/projects/:id/environments", list, Need::kUser, "Environments of a project",
      "name search states page:integer per_page:integer"},
@@ -223,7 +224,7 @@ constexpr Route kRoutes[] = {
      "name! external_url tier description cluster_agent_id:integer kubernetes_namespace flux_resource_path"},
     {"GET", "/projects/:id/environments/:environment_id", get, Need::kUser, "An environment"},
     {"PUT", "/projects/:id/environments/:environment_id", update, Need::kUser, "Change an environment",
-     kParameters},
+     "external_url tier description cluster_agent_id:integer kubernetes_namespace flux_resource_path"},
     {"POST", "/projects/:id/environments/:environment_id/stop", stop, Need::kUser, "Stop an environment"},
     {"DELETE", "/projects/:id/environments/:environment_id", remove, Need::kUser,
      "Delete a stopped environment"},

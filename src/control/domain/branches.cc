@@ -3,6 +3,13 @@
 #include "control/store/environment_table.h"
 
 namespace towline::control {
+namespace {
+
+bool may_push(const ProtectedBranch& rule, Role role) {
+  return rule.push_access_level != Role::kNone && role >= rule.push_access_level;
+}
+
+}  // namespace
 
 bool branch_matches(std::string_view pattern, std::string_view name) {
   const auto star = pattern.find('*');
@@ -20,7 +27,7 @@ BranchRights branch_rights(const std::vector<ProtectedBranch>& rules, const std:
   for (const ProtectedBranch& rule : rules) {
     if (!branch_matches(rule.name, branch)) continue;
     if (!rights.is_protected) rights = {.is_protected = true, .push = false, .force_push = false};
-    const bool push = rule.push_access_level != Role::kNone && role >= rule.push_access_level;
+    const bool push = may_push(rule, role);
     rights.push = rights.push || push;
     rights.force_push = rights.force_push || (push && rule.allow_force_push);
   }
@@ -36,7 +43,7 @@ Status check_push(soci::session& sql, const Project& project, const std::string&
 std::string rules_for_hook(const std::vector<ProtectedBranch>& rules, Role role) {
   std::string text;
   for (const ProtectedBranch& rule : rules) {
-    const bool push = rule.push_access_level != Role::kNone && role >= rule.push_access_level;
+    const bool push = may_push(rule, role);
     text += rule.name + "\t" + (push ? "1" : "0") + "\t" + (push && rule.allow_force_push ? "1" : "0") + "\n";
   }
   return text;
