@@ -1,7 +1,5 @@
 #include "modules/configuration/server/configuration.h"
 
-#include <cstring>
-#include <limits>
 #include <mutex>
 #include <unordered_set>
 #include <utility>
@@ -20,13 +18,6 @@ namespace agentcfg = ::gitlab::agent::agentcfg;
 
 // A change whose event was lost is found after this.
 constexpr std::chrono::minutes kPoll{5};
-
-// Never 0, and the same on no two servers.
-std::int64_t new_connection_id() {
-  std::int64_t id = 0;
-  std::memcpy(&id, random_bytes(sizeof id).data(), sizeof id);
-  return (id & std::numeric_limits<std::int64_t>::max()) | 1;
-}
 
 struct Shared;
 
@@ -90,7 +81,7 @@ class ConfigurationCall final : public grpc::ServerCallHandler,
   bool asking_ = false;
   bool again_ = false;
   std::string sent_commit_;
-  const std::int64_t connection_id_ = new_connection_id();
+  const std::int64_t connection_id_ = random_id();  // the same on no two servers
   std::shared_ptr<ConfigurationCall> keep_;
 };
 
