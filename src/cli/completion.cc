@@ -33,13 +33,19 @@ std::string quoted(const std::string& text) {
   return out + "'";
 }
 
-// `"towline login --url"|"towline login --ca-file"`: the options that take a value, for a shell's case.
+// `"towline login -u"|"towline login --url"`: an option of a command, for a shell's case.
+std::string patterns_of(const CommandInfo& command, const OptionInfo& option) {
+  std::vector<std::string> patterns;
+  for (const std::string& name : option.names) patterns.push_back('"' + command.path + ' ' + name + '"');
+  return joined(patterns, "|");
+}
+
+// The same of all options that take a value.
 std::string value_patterns(const CommandInfo& root) {
   std::vector<std::string> patterns;
   for (const CommandInfo* command : all_commands(root)) {
     for (const OptionInfo& option : command->options) {
-      if (!option.takes_value) continue;
-      for (const std::string& name : option.names) patterns.push_back('"' + command->path + ' ' + name + '"');
+      if (option.takes_value) patterns.push_back(patterns_of(*command, option));
     }
   }
   return joined(patterns, "|");
@@ -79,9 +85,7 @@ std::string bash_completion(const CLI::App& app) {
   for (const CommandInfo* command : all_commands(root)) {
     for (const OptionInfo& option : command->options) {
       if (!option.takes_value) continue;
-      std::vector<std::string> patterns;
-      for (const std::string& name : option.names) patterns.push_back('"' + command->path + ' ' + name + '"');
-      out << "    " << joined(patterns, "|") << ") ";
+      out << "    " << patterns_of(*command, option) << ") ";
       if (option.is_file) {
         out << "compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); ";
       } else if (!option.values.empty()) {
@@ -117,9 +121,7 @@ std::string described(const std::string& name, const std::string& description) {
 void zsh_values(std::ostream& out, const CommandInfo& command) {
   for (const OptionInfo& option : command.options) {
     if (!option.takes_value) continue;
-    std::vector<std::string> patterns;
-    for (const std::string& name : option.names) patterns.push_back('"' + command.path + ' ' + name + '"');
-    out << "    " << joined(patterns, "|") << ") ";
+    out << "    " << patterns_of(command, option) << ") ";
     if (option.is_file) out << "_files; ";
     if (!option.values.empty()) out << "compadd -- " << joined(option.values) << "; ";
     out << "return ;;\n";
