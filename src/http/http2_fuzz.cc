@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "http/fuzz_choices.h"
 #include "http/http1_test_support.h"
 #include "http/simple.h"
 
@@ -20,27 +21,6 @@ constexpr std::string_view kSettings{"\0\0\0\4\0\0\0\0\0", 9};
 // HPACK: indexed fields of a GET and of a 200, RFC 7541, appendix A; "a" as authority.
 constexpr std::string_view kRequest{"\x82\x87\x84\x41\x01\x61", 6};
 constexpr std::string_view kResponse{"\x88", 1};
-
-// Takes decisions from the front of the input.
-class Choices {
- public:
-  Choices(const std::uint8_t* data, std::size_t size) : rest_(reinterpret_cast<const char*>(data), size) {}
-  unsigned byte() {
-    if (rest_.empty()) return 0;
-    const auto value = static_cast<unsigned char>(rest_.front());
-    rest_.remove_prefix(1);
-    return value;
-  }
-  std::string_view piece(std::size_t size) {
-    const std::string_view front = rest_.substr(0, size);
-    rest_.remove_prefix(front.size());
-    return front;
-  }
-  bool empty() const { return rest_.empty(); }
-
- private:
-  std::string_view rest_;
-};
 
 // The next frame of the input, or raw bytes of it.
 std::string next_frame(Choices& choices, std::string_view head_block) {
