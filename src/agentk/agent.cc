@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/encoding.h"
+#include "base/files.h"
 #include "base/url.h"
 #include "grpc/server.h"
 #include "http/host.h"

@@ -1,24 +1,13 @@
 #include "agentk/flags.h"
 
+#include <cstdlib>
+
 #include <CLI/CLI.hpp>
 
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
+#include "base/files.h"
+#include "base/text.h"
 
 namespace towline::agentk {
-namespace {
-
-std::string trim(std::string text) {
-  const auto is_space = [](char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; };
-  while (!text.empty() && is_space(text.back())) text.pop_back();
-  std::size_t start = 0;
-  while (start < text.size() && is_space(text[start])) ++start;
-  return text.substr(start);
-}
-
-}  // namespace
-
 ParsedFlags parse_flags(int argc, const char* const* argv) {
   ParsedFlags parsed;
   Flags& flags = parsed.flags;
@@ -26,24 +15,29 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
   app.set_version_flag("--version", std::string("agentk ") + TOWLINE_VERSION);
   app.get_formatter()->column_width(44);
 
-  app.add_option("--kas-address", flags.kas_address, "Server: grpc://, grpcs://, ws:// or wss://host[:port][/path]")
+  app.add_option("--kas-address", flags.kas_address,
+                 "Server: grpc://, grpcs://, ws:// or wss://host[:port][/path]")
       ->required();
   app.add_option("--token-file", flags.token_file, "File with the agent's token; default: $AGENTK_TOKEN");
   app.add_option("--kas-ca-cert-file,--ca-cert-file", flags.kas_ca_cert_file,
                  "PEM file with the CA of the server's certificate, beside the system's CAs");
-  app.add_option("--kas-header", flags.kas_headers, "Header added to what is sent to the server, 'Name: value'; repeatable")
+  app.add_option("--kas-header", flags.kas_headers,
+                 "Header added to what is sent to the server, 'Name: value'; repeatable")
       ->allow_extra_args(false);
   app.add_flag("--kas-insecure-skip-tls-verify", flags.kas_insecure_skip_tls_verify,
                "Do not verify the server's certificate: for tests only");
-  app.add_option("--kas-tls-server-name", flags.kas_tls_server_name, "Name that the server's certificate must have");
+  app.add_option("--kas-tls-server-name", flags.kas_tls_server_name,
+                 "Name that the server's certificate must have");
   app.add_option("--observability-listen-network", flags.observability_listen_network, "tcp")
       ->check(CLI::IsMember({"tcp", "tcp4", "tcp6"}));
   app.add_option("--observability-listen-address", flags.observability_listen_address,
                  "Address of /metrics, /liveness and /readiness")
       ->capture_default_str();
-  app.add_option("--observability-cert-file", flags.observability_cert_file, "PEM certificate of that address");
+  app.add_option("--observability-cert-file", flags.observability_cert_file,
+                 "PEM certificate of that address");
   app.add_option("--observability-key-file", flags.observability_key_file, "PEM key of that address");
-  app.add_option("--log-level", flags.log_level, "debug, info, warn or error; the configuration file overrides it")
+  app.add_option("--log-level", flags.log_level,
+                 "debug, info, warn or error; the configuration file overrides it")
       ->capture_default_str()
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
   app.add_option("--max-streams", flags.max_streams, "Requests that may run at once")->capture_default_str();
@@ -52,20 +46,24 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
       ->capture_default_str();
 
   const auto group = "Kubernetes API (as kubectl has them)";
-  app.add_option("--kubeconfig", flags.kube.kubeconfig, "kubeconfig file; default: in-cluster, $KUBECONFIG")->group(group);
+  app.add_option("--kubeconfig", flags.kube.kubeconfig, "kubeconfig file; default: in-cluster, $KUBECONFIG")
+      ->group(group);
   app.add_option("--context", flags.kube.context, "Context of the kubeconfig")->group(group);
   app.add_option("--cluster", flags.kube.cluster, "Cluster of the kubeconfig")->group(group);
   app.add_option("--user", flags.kube.user, "User of the kubeconfig")->group(group);
   app.add_option("-s,--server", flags.kube.server, "Address of the API server")->group(group);
   app.add_option("--certificate-authority", flags.kube.certificate_authority, "CA file")->group(group);
-  app.add_option("--client-certificate", flags.kube.client_certificate, "Client certificate file")->group(group);
+  app.add_option("--client-certificate", flags.kube.client_certificate, "Client certificate file")
+      ->group(group);
   app.add_option("--client-key", flags.kube.client_key, "Client key file")->group(group);
-  app.add_option("--tls-server-name", flags.kube.tls_server_name, "Name in the API server's certificate")->group(group);
+  app.add_option("--tls-server-name", flags.kube.tls_server_name, "Name in the API server's certificate")
+      ->group(group);
   app.add_option("--as", flags.kube.as, "User to impersonate")->group(group);
   app.add_option("-n,--namespace", flags.kube.namespace_, "Default namespace")->group(group);
   bool insecure = false;
   CLI::Option* const insecure_flag =
-      app.add_flag("--insecure-skip-tls-verify", insecure, "Do not verify the API server's certificate")->group(group);
+      app.add_flag("--insecure-skip-tls-verify", insecure, "Do not verify the API server's certificate")
+          ->group(group);
 
   try {
     app.parse(argc, argv);
@@ -77,23 +75,17 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
   return parsed;
 }
 
-Result<std::string> read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return fail(Code::kNotFound, "cannot read " + path);
-  return std::string(std::istreambuf_iterator<char>(file), {});
-}
-
 Result<Secret> read_token(const Flags& flags) {
   if (flags.token_file.empty()) {
     const char* const token = std::getenv("AGENTK_TOKEN");
     if (token == nullptr || *token == '\0') {
       return fail(Code::kInvalidArgument, "no agent token: give --token-file or set AGENTK_TOKEN");
     }
-    return Secret(trim(token));
+    return Secret(std::string(trim(token, kSpace)));
   }
   Result<std::string> text = read_file(flags.token_file);
   if (!text) return fail(text.error().with_prefix("--token-file"));
-  std::string token = trim(std::move(*text));
+  std::string token(trim(*text, kSpace));
   if (token.empty()) return fail(Code::kInvalidArgument, "--token-file: " + flags.token_file + " is empty");
   return Secret(std::move(token));
 }

@@ -29,7 +29,8 @@ struct Flags {
   kube::Overrides kube;
 };
 
-/// Parses the arguments; prints help or what is wrong and ends the program where that is due: `exit_code` is then set.
+/// Parses the arguments; prints help or what is wrong and ends the program where that is due: `exit_code` is
+/// then set.
 struct ParsedFlags {
   Flags flags;
   int exit_code = -1;  // 0 or more: end the program
@@ -38,8 +39,5 @@ ParsedFlags parse_flags(int argc, const char* const* argv);
 
 /// The agent's token: the file's contents without surrounding white space, or AGENTK_TOKEN.
 Result<Secret> read_token(const Flags& flags);
-
-/// A whole file. The error names it.
-Result<std::string> read_file(const std::string& path);
 
 }  // namespace towline::agentk

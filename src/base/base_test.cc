@@ -1,10 +1,16 @@
+#include <fcntl.h>
+#include <filesystem>
+#include <iterator>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/backoff.h"
 #include "base/encoding.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "base/text.h"
 #include "base/url.h"
 
 namespace towline {
@@ -100,6 +106,36 @@ TEST(Backoff, JitterShortensTheDelay) {
   using std::chrono::milliseconds;
   Backoff backoff({.initial = milliseconds(100), .jitter = 0.5}, [] { return 0.999; });
   EXPECT_LT(backoff.next(), milliseconds(51));
+}
+
+TEST(Text, TrimTakesOnlyWhatIsUnwantedAtTheEnds) {
+  EXPECT_EQ(trim(" \ta b\t "), "a b");
+  EXPECT_EQ(trim("a\n"), "a\n");
+  EXPECT_EQ(trim("\r\n a\n", kSpace), "a");
+  EXPECT_EQ(trim(" \t"), "");
+}
+
+TEST(Text, LowerCaseIsOfAsciiOnly) { EXPECT_EQ(lower_case("AZaz[@\xc3\x84"), "azaz[@\xc3\x84"); }
+
+TEST(Files, ReplacedFileHasTheTextAndTheModeAndNothingIsLeftBeside) {
+  const std::filesystem::path folder = ::testing::TempDir() + "files_" + std::to_string(random_id());
+  std::filesystem::create_directory(folder);
+  const std::string path = folder / "key";
+  ASSERT_TRUE(replace_file(path, "old", 0600).ok());
+  ASSERT_TRUE(replace_file(path, "new", 0600).ok());
+  EXPECT_EQ(read_file(path).value(), "new");
+  using std::filesystem::perms;
+  EXPECT_EQ(std::filesystem::status(path).permissions(), perms::owner_read | perms::owner_write);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1);
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Files, ErrorsNameTheFile) {
+  EXPECT_THAT(read_file("/none/there").error().message(), HasSubstr("/none/there"));
+  EXPECT_THAT(replace_file("/none/there", "", 0600).message(), HasSubstr("/none/there"));
+  const Descriptor full(::open("/dev/full", O_WRONLY | O_CLOEXEC));
+  ASSERT_TRUE(full.open());
+  EXPECT_THAT(write_all(full.get(), "text", "the disk").message(), HasSubstr("cannot write the disk"));
 }
 
 TEST(Log, LinesWaitForTheFlushThatWasPromised) {

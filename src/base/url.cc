@@ -6,6 +6,8 @@
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
+#include "base/text.h"
+
 namespace towline {
 namespace {
 
@@ -13,12 +15,6 @@ std::uint16_t default_port(std::string_view scheme) {
   if (scheme == "http" || scheme == "ws" || scheme == "grpc") return 80;
   if (scheme == "https" || scheme == "wss" || scheme == "grpcs") return 443;
   return 0;
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
-  return out;
 }
 
 std::string bracketed(const std::string& host) {
@@ -43,10 +39,10 @@ Result<Url> parse_url(std::string_view text) {
     return fail(Code::kInvalidArgument, "not a URL: no host");
   }
   Url url;
-  url.scheme = lower({view.scheme().data(), view.scheme().size()});
+  url.scheme = lower_case({view.scheme().data(), view.scheme().size()});
   url.user = std::string(view.user());
   url.password = std::string(view.password());
-  url.host = lower(std::string(view.host_address()));
+  url.host = lower_case(std::string(view.host_address()));
   url.port = default_port(url.scheme);
   if (view.has_port() && !view.port().empty()) {
     const std::string_view digits(view.port().data(), view.port().size());

@@ -17,16 +17,6 @@ Status failed(int error, const fs::path& path, std::string_view doing) {
   return {Code::kFailedPrecondition, status.message()};
 }
 
-Status write_all(int fd, std::string_view text, const fs::path& path) {
-  while (!text.empty()) {
-    const ssize_t n = ::write(fd, text.data(), text.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return failed(errno, path, "cannot write");
-    text.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return ::fsync(fd) == 0 ? Status() : failed(errno, path, "cannot write");
-}
-
 // Through symbolic links to the file itself, which need not exist.
 fs::path resolve(const fs::path& path) {
   std::error_code error;
@@ -35,10 +25,6 @@ fs::path resolve(const fs::path& path) {
 }
 
 }  // namespace
-
-Descriptor::~Descriptor() {
-  if (fd_ >= 0) ::close(fd_);
-}
 
 Result<std::optional<std::string>> read_if_exists(const fs::path& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -76,7 +62,9 @@ Status write_atomically(const fs::path& path, std::string_view text, mode_t mode
   std::string name = target.string() + ".XXXXXX";
   const Descriptor file(::mkostemp(name.data(), O_CLOEXEC));
   if (file.get() < 0) return failed(errno, target, "cannot write");
-  Status status = write_all(file.get(), text, target);
+  // Which of errno's codes it was says nothing of the server, as in failed().
+  Status status = write_all(file.get(), text, target.string());
+  if (!status.ok()) status = {Code::kFailedPrecondition, status.message()};
   if (status.ok() && ::fchmod(file.get(), mode) != 0) status = failed(errno, target, "cannot write");
   if (status.ok() && ::rename(name.c_str(), target.c_str()) != 0)
     status = failed(errno, target, "cannot write");

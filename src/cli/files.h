@@ -6,24 +6,10 @@
 #include <string_view>
 #include <sys/types.h>
 
+#include "base/files.h"
 #include "base/status.h"
 
 namespace towline::cli {
-
-/// An open file descriptor with one owner.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor();
-  Descriptor(Descriptor&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  Descriptor& operator=(Descriptor&&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 /// The whole file, or nothing where there is none. The error names the path.
 Result<std::optional<std::string>> read_if_exists(const std::filesystem::path& path);

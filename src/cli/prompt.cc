@@ -6,17 +6,11 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "cli/files.h"
+#include "base/files.h"
+#include "base/text.h"
 
 namespace towline::cli {
 namespace {
-
-constexpr const char* kSpace = " \t\r\n";
-
-std::string trim(const std::string& text) {
-  const auto start = text.find_first_not_of(kSpace);
-  return start == std::string::npos ? "" : text.substr(start, text.find_last_not_of(kSpace) - start + 1);
-}
 
 // Turns the terminal's echo off while it lives.
 class Silence {
@@ -47,7 +41,7 @@ Result<std::string> read_line(int fd) {
     const ssize_t n = ::read(fd, &c, 1);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0 && line.empty()) return fail(Code::kFailedPrecondition, "nothing was entered");
-    if (n <= 0 || c == '\n') return trim(line);
+    if (n <= 0 || c == '\n') return std::string(trim(line, kSpace));
     line += c;
   }
 }
@@ -82,7 +76,8 @@ Result<std::string> ask(const std::string& question) {
 }
 
 Secret read_secret(std::istream& input) {
-  return Secret(trim(std::string(std::istreambuf_iterator<char>(input), {})));
+  const std::string text(std::istreambuf_iterator<char>(input), {});
+  return Secret(std::string(trim(text, kSpace)));
 }
 
 }  // namespace towline::cli

@@ -23,7 +23,7 @@ constexpr std::size_t kMaxCommonName = 64;
 
 long seconds_of(hours h) { return static_cast<long>(std::chrono::seconds(h).count()); }
 
-using NamesPtr = std::unique_ptr<GENERAL_NAMES, OpensslDeleter<GENERAL_NAMES_free>>;
+using NamesPtr = Handle<GENERAL_NAMES, GENERAL_NAMES_free>;
 
 bool is_dns_name(std::string_view name) {
   if (name.starts_with("*.")) name.remove_prefix(2);
@@ -101,7 +101,7 @@ class Builder {
 
   // 159 random bits: unique without a register, and positive in 20 bytes (RFC 5280, section 4.1.2.2).
   void set_serial() {
-    const std::unique_ptr<BIGNUM, OpensslDeleter<BN_free>> serial(BN_new());
+    const Handle<BIGNUM, BN_free> serial(BN_new());
     check(BN_rand(serial.get(), 159, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1 &&
           BN_to_ASN1_INTEGER(serial.get(), X509_get_serialNumber(certificate_.get())) != nullptr);
   }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/encoding.h"
+#include "base/text.h"
 #include "io/address.h"
 #include "io/loop.h"
 #include "io/tls.h"
@@ -19,18 +20,6 @@ using std::chrono::milliseconds;
 
 // An answer to CONNECT has a line and a few fields; more is no proxy.
 constexpr std::size_t kMaxHead = 16 * 1024;
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return out;
-}
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 // The bytes of a literal address; those of an IPv4 address where it is mapped into IPv6. Empty for a name.
 std::string address_bytes(const std::string& text) {
@@ -61,7 +50,7 @@ bool is_loopback(const std::string& host) {
 
 Result<std::optional<Url>> proxy_url(const ProxySettings::Environment& environment, const char* upper) {
   const char* value = environment(upper);
-  if (value == nullptr || *value == '\0') value = environment(lower(upper).c_str());
+  if (value == nullptr || *value == '\0') value = environment(lower_case(upper).c_str());
   const std::string_view text = trim(value == nullptr ? "" : value);
   if (text.empty()) return std::nullopt;
   // "proxy:3128" means http.
@@ -240,7 +229,7 @@ void ProxySettings::parse_exceptions(std::string_view text) {
   while (!text.empty()) {
     const std::string_view part = text.substr(0, text.find(','));
     text.remove_prefix(std::min(text.size(), part.size() + 1));
-    std::string entry = lower(trim(part));
+    std::string entry = lower_case(trim(part));
     never_ = never_ || entry == "*";
     if (entry.empty() || entry == "*") continue;
     Exception exception;
@@ -270,7 +259,7 @@ void ProxySettings::parse_exceptions(std::string_view text) {
 }
 
 bool ProxySettings::excepted(std::string_view given, std::uint16_t port) const {
-  const std::string host = lower(given);
+  const std::string host = lower_case(given);
   const std::string address = address_bytes(host);
   return std::any_of(exceptions_.begin(), exceptions_.end(), [&](const Exception& each) {
     if (!each.network.empty()) return !address.empty() && within(address, each.network, each.bits);
@@ -283,7 +272,7 @@ bool ProxySettings::excepted(std::string_view given, std::uint16_t port) const {
 
 const Url* ProxySettings::proxy_for(std::string_view host, std::uint16_t port, bool tls) const {
   const std::optional<Url>& proxy = tls ? https_ : http_;
-  if (!proxy || never_ || is_loopback(lower(host)) || excepted(host, port)) return nullptr;
+  if (!proxy || never_ || is_loopback(lower_case(host)) || excepted(host, port)) return nullptr;
   return &*proxy;
 }
 

@@ -65,7 +65,7 @@ std::string name_of(const X509_NAME* name) {
 }
 
 std::string subject_names(const X509* certificate) {
-  std::unique_ptr<GENERAL_NAMES, OpensslDeleter<GENERAL_NAMES_free>> names(
+  const Handle<GENERAL_NAMES, GENERAL_NAMES_free> names(
       static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
   std::string list;
   for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {

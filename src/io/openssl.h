@@ -1,6 +1,5 @@
 #pragma once
 
-#include <memory>
 #include <string>
 #include <string_view>
 
@@ -10,22 +9,16 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include "base/handle.h"
+
 /// OpenSSL's handles with owners. Only for files of this folder.
 namespace towline::io {
 
-template <auto Free>
-struct OpensslDeleter {
-  template <typename T>
-  void operator()(T* handle) const {
-    Free(handle);
-  }
-};
-
-using SslPtr = std::unique_ptr<SSL, OpensslDeleter<SSL_free>>;
-using SslCtxPtr = std::unique_ptr<SSL_CTX, OpensslDeleter<SSL_CTX_free>>;
-using BioPtr = std::unique_ptr<BIO, OpensslDeleter<BIO_free_all>>;
-using X509Ptr = std::unique_ptr<X509, OpensslDeleter<X509_free>>;
-using PkeyPtr = std::unique_ptr<EVP_PKEY, OpensslDeleter<EVP_PKEY_free>>;
+using SslPtr = Handle<SSL, SSL_free>;
+using SslCtxPtr = Handle<SSL_CTX, SSL_CTX_free>;
+using BioPtr = Handle<BIO, BIO_free_all>;
+using X509Ptr = Handle<X509, X509_free>;
+using PkeyPtr = Handle<EVP_PKEY, EVP_PKEY_free>;
 
 /// The reason of the oldest entry in OpenSSL's error queue, "no start line"; clears the queue. Reasons are
 /// fixed texts: they hold nothing of keys or traffic.

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "base/files.h"
 #include "base/url.h"
 #include "control/agent_authenticator.h"
 #include "control/control_plane.h"

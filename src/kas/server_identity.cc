@@ -1,12 +1,8 @@
 #include "kas/server_identity.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
+
+#include "base/files.h"
 
 namespace towline::kas {
 namespace {
@@ -17,20 +13,6 @@ namespace fs = std::filesystem;
 constexpr std::chrono::hours kLifetime{24 * 397};
 constexpr std::chrono::hours kMargin{24 * 30};
 
-// Writes a file of a given mode in one step, so that a crash leaves the old one or the new one.
-Status write_file(const fs::path& path, std::string_view contents, mode_t mode) {
-  const std::string temporary = path.string() + ".new";
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-  if (fd < 0) return errno_status(errno, "cannot write " + temporary);
-  const bool written = ::write(fd, contents.data(), contents.size()) == static_cast<ssize_t>(contents.size());
-  const bool synced = ::fsync(fd) == 0;
-  ::close(fd);
-  if (!written || !synced || ::rename(temporary.c_str(), path.c_str()) != 0) {
-    return errno_status(errno, "cannot write " + path.string());
-  }
-  return {};
-}
-
 Result<io::TlsIdentity> load(const fs::path& certificate, const fs::path& key) {
   Result<std::string> chain = read_file(certificate);
   if (!chain) return fail(chain.error());
@@ -40,8 +22,8 @@ Result<io::TlsIdentity> load(const fs::path& certificate, const fs::path& key) {
 }
 
 Status store(const io::TlsIdentity& identity, const fs::path& certificate, const fs::path& key) {
-  if (Status status = write_file(key, identity.private_key.reveal(), 0600); !status.ok()) return status;
-  return write_file(certificate, identity.certificate_chain, 0644);
+  if (Status status = replace_file(key, identity.private_key.reveal(), 0600); !status.ok()) return status;
+  return replace_file(certificate, identity.certificate_chain, 0644);
 }
 
 Result<io::TlsIdentity> load_or_make_ca(const fs::path& folder) {
@@ -66,17 +48,12 @@ Result<io::TlsIdentity> own_identity(const fs::path& folder, const std::string& 
   }
   Result<io::TlsIdentity> made = io::make_server_certificate(*ca, names, kLifetime);
   if (!made) return made;
-  if (Status status = store(*made, folder / "server.pem", folder / "server.key"); !status.ok()) return fail(status);
+  if (Status status = store(*made, folder / "server.pem", folder / "server.key"); !status.ok())
+    return fail(status);
   return made;
 }
 
 }  // namespace
-
-Result<std::string> read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return fail(Code::kNotFound, "cannot read " + path);
-  return std::string(std::istreambuf_iterator<char>(file), {});
-}
 
 Result<io::TlsServerOptions> server_identity(const Flags& flags, const std::string& host) {
   Result<io::TlsIdentity> identity = flags.tls_cert_file.empty()

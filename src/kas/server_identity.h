@@ -7,11 +7,9 @@
 
 namespace towline::kas {
 
-/// A file's contents; the error names it.
-Result<std::string> read_file(const std::string& path);
-
-/// The certificate that the server shows: the one named by flags, else one of its own in <data-dir>/tls (ca.pem, ca.key,
-/// server.pem, server.key), made or renewed when it does not cover `host` or ends within 30 days.
+/// The certificate that the server shows: the one named by flags, else one of its own in <data-dir>/tls
+/// (ca.pem, ca.key, server.pem, server.key), made or renewed when it does not cover `host` or ends within 30
+/// days.
 Result<io::TlsServerOptions> server_identity(const Flags& flags, const std::string& host);
 
 }  // namespace towline::kas

@@ -6,35 +6,23 @@
 #include <unistd.h>
 #include <utility>
 
+#include "base/files.h"
+
 namespace towline::kube {
-namespace {
-
-struct Descriptor {
-  explicit Descriptor(int value) : fd(value) {}
-  ~Descriptor() {
-    if (fd >= 0) ::close(fd);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int fd;
-};
-
-}  // namespace
-
 Result<Secret> read_file(const std::string& path, std::size_t limit) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.fd < 0) return fail(errno_status(errno, path));
+  if (!file.open()) return fail(errno_status(errno, path));
   // One byte more than allowed tells a file that is too long. Reserving it all at once leaves no copies of
   // secrets behind that a growing string would.
   struct stat info {};
-  const bool sized = ::fstat(file.fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size >= 0;
+  const bool sized = ::fstat(file.get(), &info) == 0 && S_ISREG(info.st_mode) && info.st_size >= 0;
   if (sized && static_cast<std::size_t>(info.st_size) > limit) {
     return fail(Code::kInvalidArgument, path + ": larger than " + std::to_string(limit) + " bytes");
   }
   std::string text(sized ? static_cast<std::size_t>(info.st_size) + 1 : limit + 1, '\0');
   std::size_t filled = 0;
   while (true) {
-    const ssize_t n = ::read(file.fd, text.data() + filled, text.size() - filled);
+    const ssize_t n = ::read(file.get(), text.data() + filled, text.size() - filled);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return fail(errno_status(errno, path));
     if (n == 0) break;

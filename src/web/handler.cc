@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "base/text.h"
 #include "http/simple.h"
 #include "web/send_pieces.h"
 
@@ -25,12 +26,6 @@ Headers safe_headers() {
           {"x-frame-options", "DENY"},
           {"permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"},
           {"cross-origin-opener-policy", "same-origin"}};
-}
-
-std::string_view trim(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
 // Calls `visit` with each member of a comma-separated list until it returns true, and returns whether it did.
@@ -115,7 +110,9 @@ class Handler final : public http::RequestHandler {
 }  // namespace
 
 bool is_page(std::string_view path) {
-  if (path.starts_with("/assets/") || path == "/charts" || path.starts_with("/charts/") || path.starts_with("/.")) return false;
+  if (path.starts_with("/assets/") || path == "/charts" || path.starts_with("/charts/") ||
+      path.starts_with("/."))
+    return false;
   const bool top = path.find('/', 1) == std::string_view::npos;
   return !top || path.find('.') == std::string_view::npos;
 }

@@ -5,10 +5,10 @@
 #include <boost/json.hpp>
 
 #include "base/encoding.h"
+#include "base/text.h"
 #include "control/api/openapi.h"
 #include "control/api/respond.h"
 #include "control/api/router.h"
-#include "control/domain/names.h"
 
 namespace towline::control::api {
 namespace {

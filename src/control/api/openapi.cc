@@ -5,6 +5,7 @@
 
 #include <boost/json.hpp>
 
+#include "base/text.h"
 #include "control/api/agents.h"
 #include "control/api/respond.h"
 
@@ -109,12 +110,6 @@ json::object operation(const Route& route, json::array parameters) {
   return out;
 }
 
-std::string lower(std::string_view method) {
-  std::string text(method);
-  for (char& c : text) c = static_cast<char>(c - 'A' + 'a');
-  return text;
-}
-
 Result<http::Response> show(Context& context) {
   return json_response(200, describe(context.core, all_routes()));
 }
@@ -152,7 +147,7 @@ json::object describe(const Core& core, std::span<const std::span<const Route>> 
       const std::string path = path_of(route.pattern, parameters);
       json::value& item = paths[path];
       if (!item.is_object()) item.emplace_object();
-      item.as_object()[lower(route.method)] = operation(route, std::move(parameters));
+      item.as_object()[lower_case(route.method)] = operation(route, std::move(parameters));
     }
   }
   return {{"openapi", "3.1.0"},

@@ -5,7 +5,7 @@
 #include <boost/json.hpp>
 
 #include "base/encoding.h"
-#include "control/domain/names.h"
+#include "base/text.h"
 #include "control/utf8.h"
 
 namespace towline::control::api {

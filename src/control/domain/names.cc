@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/text.h"
+
 namespace towline::control {
 namespace {
 
@@ -21,14 +23,6 @@ bool letter_or_digit(char c) { return lower_or_digit(c) || (c >= 'A' && c <= 'Z'
 Status refuse(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
 
 }  // namespace
-
-std::string lower_case(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  }
-  return out;
-}
 
 Status check_agent_name(std::string_view name) {
   if (name.empty()) return refuse("name is empty: an agent's name has 1 to 63 characters");

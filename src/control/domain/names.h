@@ -18,6 +18,4 @@ Status check_top_level_path(std::string_view path);
 /// A path made from a name: "My Project" becomes "my-project".
 std::string path_from_name(std::string_view name);
 
-std::string lower_case(std::string_view text);
-
 }  // namespace towline::control

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "control/domain/agents.h"
 #include "control/domain/events.h"
 #include "control/domain/names.h"

@@ -1,13 +1,12 @@
 #include "control/domain/url_configurations.h"
 
-#include <memory>
-
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
 #include "base/encoding.h"
+#include "base/handle.h"
 #include "base/url.h"
 #include "control/domain/vault.h"
 #include "control/store/database.h"
@@ -19,16 +18,9 @@ namespace {
 constexpr std::size_t kMaxPem = 64 * 1024;
 constexpr std::size_t kMaxUrl = 2048;
 
-template <auto Free>
-struct Freer {
-  template <typename T>
-  void operator()(T* handle) const {
-    Free(handle);
-  }
-};
-using Bio = std::unique_ptr<BIO, Freer<BIO_free_all>>;
-using Key = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
-using Certificate = std::unique_ptr<X509, Freer<X509_free>>;
+using Bio = Handle<BIO, BIO_free_all>;
+using Key = Handle<EVP_PKEY, EVP_PKEY_free>;
+using Certificate = Handle<X509, X509_free>;
 
 Bio reading(const std::string& text) {
   return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));

@@ -10,6 +10,8 @@
 #include <openssl/evp.h>
 
 #include "base/encoding.h"
+#include "base/files.h"
+#include "base/handle.h"
 
 namespace towline::control {
 namespace {
@@ -18,20 +20,7 @@ constexpr std::size_t kKeyBytes = 32;
 constexpr int kNonceBytes = 12;
 constexpr int kTagBytes = 16;
 
-struct Descriptor {
-  explicit Descriptor(int f) : fd(f) {}
-  ~Descriptor() {
-    if (fd >= 0) ::close(fd);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int fd;
-};
-
-struct FreeContext {
-  void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
-};
-using Cipher = std::unique_ptr<EVP_CIPHER_CTX, FreeContext>;
+using Cipher = Handle<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free>;
 
 unsigned char* bytes(std::string& text) { return reinterpret_cast<unsigned char*>(text.data()); }
 const unsigned char* bytes(std::string_view text) {
@@ -40,9 +29,9 @@ const unsigned char* bytes(std::string_view text) {
 
 Result<Secret> read_key(const std::string& file) {
   const Descriptor key(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (key.fd < 0) return fail(errno_status(errno, file));
+  if (!key.open()) return fail(errno_status(errno, file));
   std::string text(kKeyBytes + 1, '\0');
-  const ssize_t size = ::read(key.fd, text.data(), text.size());
+  const ssize_t size = ::read(key.get(), text.data(), text.size());
   if (size != static_cast<ssize_t>(kKeyBytes))
     return fail(Code::kFailedPrecondition, file + " holds no key of 32 bytes");
   text.resize(kKeyBytes);
@@ -53,14 +42,12 @@ Result<Secret> read_key(const std::string& file) {
 
 Result<Vault> Vault::open(const std::string& key_file) {
   const Descriptor made(::open(key_file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
-  if (made.fd < 0 && errno != EEXIST) return fail(errno_status(errno, key_file));
-  if (made.fd >= 0) {
-    const std::string key = random_bytes(kKeyBytes);
-    if (::write(made.fd, key.data(), key.size()) != static_cast<ssize_t>(key.size()) ||
-        ::fsync(made.fd) != 0) {
-      const Status status = errno_status(errno, key_file);
+  if (!made.open() && errno != EEXIST) return fail(errno_status(errno, key_file));
+  if (made.open()) {
+    const Status written = write_all(made.get(), random_bytes(kKeyBytes), key_file);
+    if (!written.ok()) {
       ::unlink(key_file.c_str());
-      return fail(status);
+      return fail(written);
     }
   }
   auto key = read_key(key_file);

@@ -11,7 +11,7 @@
 namespace towline::control::git {
 namespace {
 
-using TransactionHandle = std::unique_ptr<git_transaction, Freer<git_transaction_free>>;
+using TransactionHandle = Handle<git_transaction, git_transaction_free>;
 
 // Others hold a branch's lock for a millisecond; this is minutes of bad luck.
 constexpr int kMaxAttempts = 500;

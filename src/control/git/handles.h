@@ -5,29 +5,23 @@
 
 #include <git2.h>
 
+#include "base/handle.h"
 #include "base/status.h"
 
 namespace towline::control::git {
 
 /// Owners of libgit2's objects. Only for the sources of git/.
-template <auto Free>
-struct Freer {
-  template <typename T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-using RepositoryHandle = std::unique_ptr<git_repository, Freer<git_repository_free>>;
-using CommitHandle = std::unique_ptr<git_commit, Freer<git_commit_free>>;
-using TreeHandle = std::unique_ptr<git_tree, Freer<git_tree_free>>;
-using TreeEntryHandle = std::unique_ptr<git_tree_entry, Freer<git_tree_entry_free>>;
-using BlobHandle = std::unique_ptr<git_blob, Freer<git_blob_free>>;
-using ObjectHandle = std::unique_ptr<git_object, Freer<git_object_free>>;
-using ReferenceHandle = std::unique_ptr<git_reference, Freer<git_reference_free>>;
-using RevwalkHandle = std::unique_ptr<git_revwalk, Freer<git_revwalk_free>>;
-using TreeBuilderHandle = std::unique_ptr<git_treebuilder, Freer<git_treebuilder_free>>;
-using SignatureHandle = std::unique_ptr<git_signature, Freer<git_signature_free>>;
-using IteratorHandle = std::unique_ptr<git_reference_iterator, Freer<git_reference_iterator_free>>;
+using RepositoryHandle = Handle<git_repository, git_repository_free>;
+using CommitHandle = Handle<git_commit, git_commit_free>;
+using TreeHandle = Handle<git_tree, git_tree_free>;
+using TreeEntryHandle = Handle<git_tree_entry, git_tree_entry_free>;
+using BlobHandle = Handle<git_blob, git_blob_free>;
+using ObjectHandle = Handle<git_object, git_object_free>;
+using ReferenceHandle = Handle<git_reference, git_reference_free>;
+using RevwalkHandle = Handle<git_revwalk, git_revwalk_free>;
+using TreeBuilderHandle = Handle<git_treebuilder, git_treebuilder_free>;
+using SignatureHandle = Handle<git_signature, git_signature_free>;
+using IteratorHandle = Handle<git_reference_iterator, git_reference_iterator_free>;
 
 /// The address to hand to a libgit2 function that makes an object: `git_x_lookup(out(handle), ...)`. The
 /// handle has the object when the whole expression is done, not before.

@@ -15,7 +15,7 @@ namespace {
 
 // The child's end of each stream.
 struct Ends {
-  Fd input, output, errors;
+  Descriptor input, output, errors;
 };
 
 Status make_streams(Child& child, Ends& ends) {
@@ -23,16 +23,16 @@ Status make_streams(Child& child, Ends& ends) {
   // A socket and not a pipe, because writing to a pipe whose reader is gone raises SIGPIPE.
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0)
     return errno_status(errno, "socketpair");
-  child.input = Fd(pair[0]);
-  ends.input = Fd(pair[1]);
+  child.input = Descriptor(pair[0]);
+  ends.input = Descriptor(pair[1]);
   if (::pipe2(pair.data(), O_CLOEXEC) != 0) return errno_status(errno, "pipe");
-  child.output = Fd(pair[0]);
-  ends.output = Fd(pair[1]);
+  child.output = Descriptor(pair[0]);
+  ends.output = Descriptor(pair[1]);
   if (::pipe2(pair.data(), O_CLOEXEC) != 0) return errno_status(errno, "pipe");
-  child.errors = Fd(pair[0]);
-  ends.errors = Fd(pair[1]);
+  child.errors = Descriptor(pair[0]);
+  ends.errors = Descriptor(pair[1]);
   // Ours only: the child's ends are blocking, as programs expect.
-  for (const Fd* fd : {&child.input, &child.output, &child.errors}) {
+  for (const Descriptor* fd : {&child.input, &child.output, &child.errors}) {
     if (::fcntl(fd->get(), F_SETFL, O_NONBLOCK) != 0) return errno_status(errno, "fcntl");
   }
   return {};
@@ -82,10 +82,6 @@ class SpawnPlan {
 
 }  // namespace
 
-Fd::~Fd() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 Child::Child(Child&& other) noexcept
     : input(std::move(other.input)),
       output(std::move(other.output)),
@@ -106,7 +102,7 @@ Result<Child> Child::spawn(const std::vector<std::string>& arguments,
     return fail(errno_status(error, "cannot run " + arguments[0]));
   }
   // glibc 2.36 declares pidfd_open without C linkage.
-  child.ended = Fd(static_cast<int>(::syscall(SYS_pidfd_open, child.pid_, 0)));
+  child.ended = Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, child.pid_, 0)));
   if (child.ended.get() < 0) return fail(errno_status(errno, "pidfd_open"));
   return child;
 }

@@ -5,28 +5,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/files.h"
 #include "base/status.h"
 
 namespace towline::control::git_http {
-
-/// A file descriptor with an owner.
-class Fd {
- public:
-  Fd() = default;
-  explicit Fd(int fd) : fd_(fd) {}
-  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Fd& operator=(Fd&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Fd();
-
-  int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_ = -1;
-};
 
 /// A child process in a group of its own, with our ends of its standard streams, all non-blocking. It
 /// inherits no other descriptor, no signal setting, and only the environment that it is given. Destroying it
@@ -42,11 +24,11 @@ class Child {
   ~Child();
 
   /// A socket: what is sent is the child's input.
-  Fd input;
-  Fd output;
-  Fd errors;
+  Descriptor input;
+  Descriptor output;
+  Descriptor errors;
   /// Readable when the child has ended.
-  Fd ended;
+  Descriptor ended;
 
   /// Asks the whole group to end, or with `force` ends it.
   void kill(bool force);

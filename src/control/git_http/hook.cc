@@ -1,9 +1,9 @@
 #include "control/git_http/hook.h"
 
-#include <cerrno>
 #include <filesystem>
-#include <fstream>
 #include <sys/stat.h>
+
+#include "base/files.h"
 
 namespace towline::control::git_http {
 namespace {
@@ -54,17 +54,7 @@ Status write_hooks(const std::string& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) return {Code::kInternal, folder + ": " + error.message()};
-  const std::string file = folder + "/update";
-  const std::string fresh = file + ".new";
-  {
-    std::ofstream out(fresh, std::ios::trunc);
-    out << kUpdate;
-    if (!out.flush()) return {Code::kInternal, fresh + " cannot be written"};
-  }
-  if (::chmod(fresh.c_str(), S_IRWXU) != 0) return errno_status(errno, fresh);
-  std::filesystem::rename(fresh, file, error);
-  if (error) return {Code::kInternal, file + ": " + error.message()};
-  return {};
+  return replace_file(folder + "/update", kUpdate, S_IRWXU);
 }
 
 }  // namespace towline::control::git_http
