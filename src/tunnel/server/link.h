@@ -35,15 +35,33 @@ class Link : public std::enable_shared_from_this<Link> {
  private:
   using Batch = std::vector<io::Task>;
 
+  /// Takes a batch across at the end of the turn that began it. Tasks hold their link, and the link holds its
+  /// batches: when the loop ends before that, the crossing drops its batch, or the ring would keep itself.
+  class Crossing {
+   public:
+    Crossing(std::shared_ptr<Link> link, Batch& batch, io::Loop& to)
+        : link_(std::move(link)), batch_(&batch), to_(&to) {}
+    Crossing(Crossing&&) = default;
+    ~Crossing() {
+      if (link_) const Batch dropped = std::exchange(*batch_, {});
+    }
+
+    void operator()() {
+      to_->post([tasks = std::exchange(*batch_, {})]() mutable {
+        for (io::Task& each : tasks) each();
+      });
+    }
+
+   private:
+    std::shared_ptr<Link> link_;  // null once moved from
+    Batch* batch_;                // of *link_
+    io::Loop* to_;
+  };
+
   void cross(io::Loop& from, io::Loop& to, Batch& batch, io::Task task) {
     const bool first = batch.empty();
     batch.push_back(std::move(task));
-    if (!first) return;
-    from.defer([self = shared_from_this(), &to, &batch] {
-      to.post([tasks = std::exchange(batch, {})]() mutable {
-        for (io::Task& each : tasks) each();
-      });
-    });
+    if (first) from.defer(Crossing(shared_from_this(), batch, to));
   }
 
   io::Loop& caller_loop_;
