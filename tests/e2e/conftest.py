@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 import towline
+import upstream
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +99,14 @@ def pod(direct, namespace):
     inside.run("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=180s", timeout=200)
     yield name
     inside.run("delete", "pod", name, "--now", "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory):
+    """An API server of the tests' own that says what it was asked, for what a real one does not show."""
+    made = upstream.Api(tmp_path_factory.mktemp("api"))
+    yield made
+    made.stop()
 
 
 @pytest.fixture(scope="module")

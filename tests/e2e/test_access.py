@@ -6,16 +6,8 @@ import urllib.request
 import pytest
 
 import towline
-import upstream
 
 AS_USER = "user_access:\n  access_as:\n    user: {}\n  projects:\n    - id: root/demo\n"
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory):
-    made = upstream.Api(tmp_path_factory.mktemp("api"))
-    yield made
-    made.stop()
 
 
 @pytest.fixture(scope="module")

@@ -12,20 +12,11 @@ import h2.connection
 import h2.errors
 import h2.events
 import h2.exceptions
-import pytest
 
 import towline
-import upstream
 
 PREFIX = "/-/kubernetes-agent/k8s-proxy"
 MIB = 1 << 20
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory):
-    made = upstream.Api(tmp_path_factory.mktemp("api"))
-    yield made
-    made.stop()
 
 
 class Level:

@@ -7,17 +7,9 @@ import time
 import pytest
 
 import towline
-import upstream
 
 LOGGING = "user_access:\n  access_as:\n    agent: {{}}\n  projects:\n    - id: root/demo\n" \
           "observability:\n  logging:\n    level: {}\n"
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory):
-    made = upstream.Api(tmp_path_factory.mktemp("api"))
-    yield made
-    made.stop()
 
 
 def git(*arguments, folder, ca_file=None, check=True):

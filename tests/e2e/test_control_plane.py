@@ -7,18 +7,9 @@ import subprocess
 import urllib.error
 import urllib.request
 
-import pytest
 
 import towline
-import upstream
 from test_configuration import Checkout, git
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory):
-    made = upstream.Api(tmp_path_factory.mktemp("api"))
-    yield made
-    made.stop()
 
 
 class Browser:

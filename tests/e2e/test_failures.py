@@ -10,14 +10,6 @@ import time
 import pytest
 
 import towline
-import upstream
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory):
-    made = upstream.Api(tmp_path_factory.mktemp("api"))
-    yield made
-    made.stop()
 
 
 def timed(call):

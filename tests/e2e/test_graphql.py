@@ -9,7 +9,6 @@ import urllib.request
 import pytest
 
 import towline
-import upstream
 
 AGENTS = """
 query Agents($path: ID!) {
@@ -52,13 +51,6 @@ def data_of(kas, *arguments, **named):
     status, answer = ask(kas, *arguments, **named)
     assert status == 200 and "errors" not in answer, (status, answer)
     return answer["data"]
-
-
-@pytest.fixture
-def api(tmp_path):
-    made = upstream.Api(tmp_path)
-    yield made
-    made.stop()
 
 
 def start_pod(system, api, name):

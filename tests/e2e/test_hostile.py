@@ -20,19 +20,11 @@ import h2.settings
 import pytest
 
 import towline
-import upstream
 
 PREFIX = "/-/kubernetes-agent/k8s-proxy"
 MIB = 1 << 20
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS, PING, GOAWAY, HEADERS, RST, WINDOW_UPDATE, CONTINUATION, DATA = 4, 6, 7, 1, 3, 8, 9, 0
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory):
-    made = upstream.Api(tmp_path_factory.mktemp("api"))
-    yield made
-    made.stop()
 
 
 @pytest.fixture(scope="module")

@@ -126,12 +126,12 @@ class Release:
         self.chart = towline.REPOSITORY / "chart/gitlab-agent"
 
     def install(self, *options, token=None, check=True):
-        default = ["--set", f"config.token={token or self.system.agent_token}"]
+        token = self.system.agent_token if token is None else token
         return self.helm.run(
             "upgrade", "--install", self.name, self.chart, "--namespace", self.namespace,
             "--set", f"config.kasAddress={self.system.kas.url.replace('https', 'wss')}/-/kubernetes-agent/",
             "--set-file", f"config.kasCaCert={self.system.kas.ca_file}", "--set", "replicas=1",
-            *(options if any("secretName" in str(each) for each in options) else [*default, *options]), check=check)
+            "--set", f"config.token={token}", *options, check=check)
 
     def deployment(self):
         return f"deployment/{self.name}-gitlab-agent-v2"
@@ -166,7 +166,7 @@ def test_an_existing_service_account_and_secret_are_used(release, direct):
     direct.run("create", "secret", "generic", "my-token", f"--from-literal=token={release.system.agent_token}",
                "--namespace", release.namespace)
     release.install("--set", "serviceAccount.create=false", "--set", "serviceAccount.name=mine",
-                    "--set", "config.secretName=my-token")
+                    "--set", "config.secretName=my-token", token="")
     release.ready()
     names = direct.out("get", "serviceaccounts,secrets", "--namespace", release.namespace, "-o", "name",
                        "--selector=app.kubernetes.io/managed-by=Helm")
@@ -252,7 +252,7 @@ def test_a_rolling_restart_and_a_new_token_fail_no_request(release, direct):
 
 
 def test_what_is_wrong_is_refused_or_said(release):
-    without = release.install("--set", "config.token=", check=False)
+    without = release.install(token="", check=False)
     assert without.returncode != 0 and "config.token" in without.stderr
     unknown = release.install("--set", "replicas=many", check=False)
     assert unknown.returncode != 0 and "replicas" in unknown.stderr

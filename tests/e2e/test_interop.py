@@ -10,20 +10,12 @@ import grpc
 import pytest
 
 import towline
-import upstream
 import wire
 
 
 @pytest.fixture(scope="module")
 def pb():
     return wire.load()
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory):
-    made = upstream.Api(tmp_path_factory.mktemp("api"))
-    yield made
-    made.stop()
 
 
 def values(**fields):

@@ -16,7 +16,6 @@ import pytest
 
 import postgres
 import towline
-import upstream
 from test_configuration import LOGGING, Checkout, applied
 
 
@@ -31,13 +30,6 @@ def server():
 def database_url(server):
     """The URL of an empty database that its role owns and may do nothing beside."""
     return server.create_database("towline_" + secrets.token_hex(4))
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory):
-    made = upstream.Api(tmp_path_factory.mktemp("api"))
-    yield made
-    made.stop()
 
 
 @pytest.fixture

@@ -10,40 +10,20 @@ import tempfile
 import pytest
 
 import towline
-import upstream
 
 # A name that is not loopback's, so that proxies are asked; it means this machine.
 NAME = "198.18.0.1"
 
 
-@pytest.fixture(scope="module")
-def api(tmp_path_factory):
-    made = upstream.Api(tmp_path_factory.mktemp("api"))
-    yield made
-    made.stop()
+class Proxy:
+    """Runs a proxy in the foreground and reads its log; users are named `agent`."""
 
-
-class Squid:
-    def __init__(self, folder, password=None):
+    def __init__(self, folder, password):
         self.port = towline.free_port()
-        # squid drops root's rights, and pytest's folders are root's alone.
-        self.folder = folder = pathlib.Path(tempfile.mkdtemp(prefix="towline-squid-"))
-        os.chmod(folder, 0o777)
-        lines = [f"http_port 127.0.0.1:{self.port}", f"pid_filename {folder}/squid.pid", "cache deny all",
-                 f"access_log stdio:{folder}/access.log", f"cache_log {folder}/cache.log", f"coredump_dir {folder}",
-                 "shutdown_lifetime 1 seconds"]
-        if password:
-            subprocess.run(["htpasswd", "-bc", folder / "users", "agent", password], check=True, capture_output=True)
-            lines += [f"auth_param basic program /usr/lib/squid/basic_ncsa_auth {folder}/users",
-                      "acl known proxy_auth REQUIRED", "http_access allow known"]
-            lines += ["http_access deny all"]
-        else:
-            lines += ["http_access allow all"]
-        (folder / "squid.conf").write_text("\n".join(lines) + "\n")
+        self.folder = folder
         self.seen = folder / "access.log"
-        self.process = subprocess.Popen(["squid", "-N", "-f", folder / "squid.conf"], stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL)
-        towline.wait_for(lambda: listens(self.port), "squid to listen")
+        self.process = subprocess.Popen(self.command(password), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        towline.wait_for(lambda: listens(self.port), f"{self.process.args[0]} to listen")
 
     def requests(self):
         return self.seen.read_text() if self.seen.exists() else ""
@@ -54,26 +34,32 @@ class Squid:
         shutil.rmtree(self.folder)
 
 
-class Tinyproxy:
-    def __init__(self, folder, password=None):
-        self.port = towline.free_port()
-        folder.mkdir()
-        self.seen = folder / "log"
+class Squid(Proxy):
+    def command(self, password):
+        lines = [f"http_port 127.0.0.1:{self.port}", f"pid_filename {self.folder}/squid.pid", "cache deny all",
+                 f"access_log stdio:{self.seen}", f"cache_log {self.folder}/cache.log",
+                 f"coredump_dir {self.folder}", "shutdown_lifetime 1 seconds"]
+        if password:
+            users = self.folder / "users"
+            subprocess.run(["htpasswd", "-bc", users, "agent", password], check=True, capture_output=True)
+            lines += [f"auth_param basic program /usr/lib/squid/basic_ncsa_auth {users}",
+                      "acl known proxy_auth REQUIRED", "http_access allow known", "http_access deny all"]
+        else:
+            lines += ["http_access allow all"]
+        settings = self.folder / "squid.conf"
+        settings.write_text("\n".join(lines) + "\n")
+        return ["squid", "-N", "-f", settings]
+
+
+class Tinyproxy(Proxy):
+    def command(self, password):
         lines = [f"Port {self.port}", "Listen 127.0.0.1", f'LogFile "{self.seen}"', "LogLevel Connect", "Timeout 600",
                  "MaxClients 100"]
         if password:
             lines.append(f"BasicAuth agent {password}")
-        (folder / "tinyproxy.conf").write_text("\n".join(lines) + "\n")
-        self.process = subprocess.Popen(["tinyproxy", "-d", "-c", folder / "tinyproxy.conf"],
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        towline.wait_for(lambda: listens(self.port), "tinyproxy to listen")
-
-    def requests(self):
-        return self.seen.read_text() if self.seen.exists() else ""
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(30)
+        settings = self.folder / "tinyproxy.conf"
+        settings.write_text("\n".join(lines) + "\n")
+        return ["tinyproxy", "-d", "-c", settings]
 
 
 def listens(port):
@@ -113,12 +99,15 @@ def behind(tmp_path, cluster):
 
 
 @pytest.fixture(params=PROXIES)
-def make_proxy(request, tmp_path):
+def make_proxy(request):
     """Starts a proxy of each kind."""
     started = []
 
     def make(password=None):
-        started.append(PROXIES[request.param](tmp_path / f"proxy{len(started)}", password))
+        # squid drops root's rights, and pytest's folders are root's alone.
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="towline-proxy-"))
+        os.chmod(folder, 0o777)
+        started.append(PROXIES[request.param](folder, password))
         return started[-1]
 
     yield make

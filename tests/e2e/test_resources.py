@@ -12,7 +12,6 @@ import time
 import pytest
 
 import towline
-import upstream
 
 MIB = 1 << 20
 GROWTH = 16 * MIB
@@ -64,13 +63,6 @@ def unchanged_for(read, seconds, limit=30):
 
     towline.wait_for(still, "the number to stand still", limit)
     return state["value"]
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory):
-    made = upstream.Api(tmp_path_factory.mktemp("api"))
-    yield made
-    made.stop()
 
 
 @pytest.fixture(scope="module")
