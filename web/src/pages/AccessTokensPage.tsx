@@ -11,6 +11,7 @@ import { Heading } from "../components/Heading";
 import { Pages } from "../components/Pages";
 import { QueryState } from "../components/QueryState";
 import { RelativeTime } from "../components/RelativeTime";
+import { RevokeButton } from "../components/RevokeButton";
 import { CreateAccessTokenDialog } from "./CreateAccessTokenDialog";
 
 export function AccessTokensPage() {
@@ -28,16 +29,7 @@ export function AccessTokensPage() {
     { title: t("app.expires"), cell: (token: AccessToken) => token.expires_at ?? t("app.never") },
     {
       title: t("app.actions"),
-      cell: (token: AccessToken) => (
-        <Button
-          size="xs"
-          variant="default"
-          aria-label={t("tokens.revokeWhat", { name: token.name })}
-          onClick={() => setRevoking(token)}
-        >
-          {t("tokens.revoke")}
-        </Button>
-      ),
+      cell: (token: AccessToken) => <RevokeButton name={token.name} onClick={() => setRevoking(token)} />,
     },
   ];
   return (

@@ -9,6 +9,7 @@ import { ConfirmDialog } from "../../components/ConfirmDialog";
 import { DataTable } from "../../components/DataTable";
 import { QueryState } from "../../components/QueryState";
 import { RelativeTime } from "../../components/RelativeTime";
+import { RevokeButton } from "../../components/RevokeButton";
 import type { AgentTabProps } from "../AgentPage";
 import { CreateTokenDialog } from "./CreateTokenDialog";
 
@@ -30,16 +31,7 @@ export function TokensTab({ project, agentId }: AgentTabProps) {
       ? [
           {
             title: t("app.actions"),
-            cell: (token: AgentToken) => (
-              <Button
-                size="xs"
-                variant="default"
-                aria-label={t("tokens.revokeWhat", { name: token.name })}
-                onClick={() => setRevoking(token)}
-              >
-                {t("tokens.revoke")}
-              </Button>
-            ),
+            cell: (token: AgentToken) => <RevokeButton name={token.name} onClick={() => setRevoking(token)} />,
           },
         ]
       : []),
