@@ -1,7 +1,6 @@
 """Who may use an agent, as whom, and what the cluster gets to see of it."""
 
 import json
-import urllib.request
 
 import pytest
 
