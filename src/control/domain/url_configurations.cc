@@ -6,33 +6,17 @@
 #include <openssl/x509.h>
 
 #include "base/encoding.h"
-#include "base/handle.h"
 #include "base/url.h"
 #include "control/domain/vault.h"
 #include "control/store/database.h"
 #include "control/store/environment_table.h"
+#include "io/openssl.h"
 
 namespace towline::control {
 namespace {
 
 constexpr std::size_t kMaxPem = 64 * 1024;
 constexpr std::size_t kMaxUrl = 2048;
-
-using Bio = Handle<BIO, BIO_free_all>;
-using Key = Handle<EVP_PKEY, EVP_PKEY_free>;
-using Certificate = Handle<X509, X509_free>;
-
-Bio reading(const std::string& text) {
-  return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-}
-
-int no_passphrase(char*, int, int, void*) { return -1; }
-
-Certificate first_certificate(const std::string& pem) {
-  Certificate certificate(PEM_read_bio_X509(reading(pem).get(), nullptr, no_passphrase, nullptr));
-  ERR_clear_error();
-  return certificate;
-}
 
 Status check(const NewUrlConfiguration& wanted) {
   const auto refuse = [](const char* message) { return Status(Code::kInvalidArgument, message); };
@@ -52,14 +36,12 @@ Status check(const NewUrlConfiguration& wanted) {
       wanted.ca_cert.size() > kMaxPem || wanted.tls_host.size() > 253) {
     return refuse("client_cert, client_key, ca_cert or tls_host is too long");
   }
-  if (!wanted.ca_cert.empty() && !first_certificate(wanted.ca_cert))
+  if (!wanted.ca_cert.empty() && !io::parse_certificate(wanted.ca_cert))
     return refuse("ca_cert holds no PEM certificate");
   if (wanted.client_cert.empty()) return {};
-  const Certificate certificate = first_certificate(wanted.client_cert);
+  const io::X509Ptr certificate = io::parse_certificate(wanted.client_cert);
   if (!certificate) return refuse("client_cert holds no PEM certificate");
-  const Key key(
-      PEM_read_bio_PrivateKey(reading(wanted.client_key.reveal()).get(), nullptr, no_passphrase, nullptr));
-  ERR_clear_error();
+  const io::PkeyPtr key = io::parse_private_key(wanted.client_key.reveal());
   if (!key) return refuse("client_key is not an unencrypted PEM key");
   const bool fits = X509_check_private_key(certificate.get(), key.get()) == 1;
   ERR_clear_error();
@@ -72,18 +54,16 @@ struct KeyPair {
 };
 
 Result<KeyPair> make_key_pair() {
-  const Key key(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
+  const io::PkeyPtr key(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
   std::string raw(32, '\0');
   std::size_t size = raw.size();
-  const Bio out(BIO_new(BIO_s_mem()));
+  const io::BioPtr out(BIO_new(BIO_s_mem()));
   if (!key ||
       EVP_PKEY_get_raw_public_key(key.get(), reinterpret_cast<unsigned char*>(raw.data()), &size) != 1 ||
       PEM_write_bio_PrivateKey(out.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1) {
     return fail(Code::kInternal, "an Ed25519 key pair cannot be made");
   }
-  char* text = nullptr;
-  const long length = BIO_get_mem_data(out.get(), &text);
-  return KeyPair{base64_encode(raw), Secret(std::string(text, static_cast<std::size_t>(length)))};
+  return KeyPair{base64_encode(raw), Secret(io::contents_of(out.get()))};
 }
 
 }  // namespace
