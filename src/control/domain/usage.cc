@@ -1,5 +1,6 @@
 #include "control/domain/usage.h"
 
+#include <iterator>
 #include <utility>
 
 #include "control/domain/core.h"
@@ -20,7 +21,30 @@ constexpr Millis kLongAway = 3'600'000;
 // Entries of the "written lately" maps above which those that are no longer of use are dropped.
 constexpr std::size_t kMaxRemembered = 10'000;
 
+// Drops from the front, where the oldest are, what is more than kMaxWaiting.
+std::size_t drop_oldest(auto& notes) {
+  if (notes.size() <= UsageRecorder::kMaxWaiting) return 0;
+  const std::size_t over = notes.size() - UsageRecorder::kMaxWaiting;
+  notes.erase(notes.begin(), std::next(notes.begin(), static_cast<std::ptrdiff_t>(over)));
+  return over;
+}
+
 }  // namespace
+
+std::size_t UsageRecorder::Notes::take_older(Notes older) {
+  tokens.merge(older.tokens);
+  agent_tokens.merge(older.agent_tokens);
+  for (auto& [id, before] : older.connections) {
+    const auto [at, absent] = connections.try_emplace(id, before);
+    if (absent) continue;
+    Connection& connection = at->second;
+    if (connection.first == 0) connection.presence = std::move(before.presence);  // only noted as gone
+    if (before.first != 0) connection.first = before.first;
+  }
+  older.audit.insert(older.audit.end(), std::move_iterator(audit.begin()), std::move_iterator(audit.end()));
+  audit = std::move(older.audit);
+  return drop_oldest(tokens) + drop_oldest(agent_tokens) + drop_oldest(connections) + drop_oldest(audit);
+}
 
 UsageRecorder::UsageRecorder(Database& db, const Clock& clock, Logger log)
     : db_(db), clock_(clock), log_(std::move(log)), thread_([this] { run(); }) {}
@@ -32,7 +56,7 @@ UsageRecorder::~UsageRecorder() {
   }
   changed_.notify_all();
   thread_.join();
-  flush();
+  if (!flush()) log_.error("the database is not reachable: what waits for it is lost");
 }
 
 Millis UsageRecorder::now() const { return millis(clock_.wall()); }
@@ -154,31 +178,50 @@ void UsageRecorder::write(soci::session& sql, const Notes& notes) {
   for (const AuditEvent& event : notes.audit) AuditTable(sql).add(event);
 }
 
-void UsageRecorder::flush() {
+bool UsageRecorder::flush() {
   const std::lock_guard writing(writing_);
   Notes notes;
   {
     const std::lock_guard lock(mutex_);
     notes = std::exchange(notes_, {});
   }
-  if (notes.empty() && departed_.empty()) return;
+  if (notes.empty() && departed_.empty()) return true;
   const auto before = departed_;
   const Status status = db_.write_quietly([&](soci::session& sql) {
     departed_ = before;  // the database may run this again
     write(sql, notes);
     write_departures(sql, now());
   });
-  if (!status.ok()) departed_ = before;
-  if (!status.ok()) log_.warn("last use was not recorded", {{"error", status.to_string()}});
+  if (status.ok()) {
+    if (std::exchange(waiting_, false)) log_.info("what waited for the database is recorded");
+    return true;
+  }
+  departed_ = before;
+  if (status.code() != Code::kUnavailable) {
+    log_.error("use and changes were not recorded",
+               {{"error", status.to_string()}, {"changes", notes.audit.size()}});
+    return true;
+  }
+  std::size_t lost = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    lost = notes_.take_older(std::move(notes));
+  }
+  if (!std::exchange(waiting_, true)) {
+    log_.warn("use and changes wait for the database", {{"error", status.to_string()}});
+  }
+  if (lost > 0) log_.error("too much waits for the database: the oldest is dropped", {{"notes", lost}});
+  return false;
 }
 
 void UsageRecorder::run() {
   std::unique_lock lock(mutex_);
+  bool reachable = true;
   while (!stopping_) {
-    changed_.wait_for(lock, kLookAgain, [&] { return stopping_ || !notes_.empty(); });
+    changed_.wait_for(lock, kLookAgain, [&] { return stopping_ || (reachable && !notes_.empty()); });
     if (!stopping_) changed_.wait_for(lock, kGather, [&] { return stopping_; });
     lock.unlock();
-    flush();
+    reachable = flush();
     lock.lock();
   }
 }

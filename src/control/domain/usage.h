@@ -1,6 +1,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -22,8 +23,9 @@ class Database;
 
 /// Notes what happens all the time (tokens used, agents that come, are there and go, changes for the audit
 /// log) and writes it down from a thread of its own, so that no request waits for it: many notes in one
-/// transaction, and at most once a minute for each token. What was noted in the last moments before a crash
-/// is lost; an orderly end writes it. Safe from any thread.
+/// transaction, and at most once a minute for each token. While the database is not reachable notes wait, of
+/// each kind the newest kMaxWaiting. What was noted in the last moments before a crash is lost; an orderly
+/// end writes it. Safe from any thread.
 class UsageRecorder {
  public:
   UsageRecorder(Database& db, const Clock& clock, Logger log);
@@ -38,10 +40,12 @@ class UsageRecorder {
   /// `event` the time and the address are filled in here.
   void audit(AuditEvent event, std::string_view peer);
 
-  /// Writes what has been noted so far and returns when it is in the database.
-  void flush();
+  /// Writes what has been noted so far and returns when it is in the database. False: the database is not
+  /// reachable, and the notes wait.
+  bool flush();
 
   static constexpr Millis kAway = 10'000;
+  static constexpr std::size_t kMaxWaiting = 10'000;
 
  private:
   struct Connection {
@@ -58,6 +62,8 @@ class UsageRecorder {
     bool empty() const {
       return tokens.empty() && agent_tokens.empty() && connections.empty() && audit.empty();
     }
+    /// Takes in what was noted before these; returns how many were too many.
+    std::size_t take_older(Notes older);
   };
 
   void run();
@@ -76,7 +82,8 @@ class UsageRecorder {
   Notes notes_;
   std::map<std::int64_t, Millis> tokens_written_, agent_tokens_written_;
   std::map<std::int64_t, Millis>
-      departed_;  // agents by when their last connection ended; guarded by writing_
+      departed_;          // agents by when their last connection ended; guarded by writing_
+  bool waiting_ = false;  // for the database; guarded by writing_
   bool stopping_ = false;
   std::thread thread_;
 };

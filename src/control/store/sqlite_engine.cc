@@ -30,12 +30,31 @@ void make_durable(soci::session& sql) {
   sql << "PRAGMA synchronous = FULL";
 }
 
+// What passes when another process lets go or somebody mends the disk. https://www.sqlite.org/rescode.html
+bool is_outage(const soci::sqlite3_soci_error* error) {
+  if (error == nullptr) return false;
+  switch (error->result() & 0xff) {  // extended result codes keep the primary one in their low byte
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+      return true;
+    default:
+      return false;
+  }
+}
+
 Status status_of(const soci::soci_error& error) {
   const auto* sqlite = dynamic_cast<const soci::sqlite3_soci_error*>(&error);
   const std::string text = error.get_error_message();  // what() would add the statement's values
-  // Extended result codes keep the primary one in their low byte.
   if (sqlite != nullptr && (sqlite->result() & 0xff) == SQLITE_CONSTRAINT) {
     return text.find("UNIQUE") != std::string::npos ? already_exists() : breaks_records();
+  }
+  if (is_outage(sqlite)) {
+    return {Code::kUnavailable,
+            std::string("the database cannot be used now: ") + sqlite_api::sqlite3_errstr(sqlite->result())};
   }
   return {Code::kInternal, "database: " + text};
 }

@@ -1,0 +1,142 @@
+// What happens to notes while the database takes none.
+#include "control/domain/usage.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <soci/soci.h>
+
+#include "control/store/agent_event_table.h"
+#include "control/test_plane.h"
+
+namespace towline::control {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class UsageTest : public PlaneTest {
+ protected:
+  UsageTest() {
+    usage.flush();
+    if (!database.postgres()) return;
+    *database.connect() << "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+                           "$$ BEGIN RAISE EXCEPTION 'full' USING ERRCODE = 'disk_full'; END $$";
+  }
+
+  // No transaction that adds an audit event succeeds until mend().
+  void fail() {
+    outage = database.connect();
+    if (database.postgres()) {
+      *outage << "CREATE TRIGGER refuse BEFORE INSERT ON audit_events EXECUTE FUNCTION refuse()";
+    } else {
+      *outage << "BEGIN IMMEDIATE";
+    }
+  }
+  void mend() {
+    *outage << (database.postgres() ? "DROP TRIGGER refuse ON audit_events" : "ROLLBACK");
+    outage.reset();
+  }
+
+  void audit(const std::string& action) {
+    recorder.audit({.username = "ada", .action = action}, "192.0.2.1:5");
+  }
+  std::vector<std::string> audited() {
+    const auto rows =
+        db->read([](soci::session& sql) { return AuditTable(sql).list({.number = 1, .size = 100}); });
+    std::vector<std::string> actions;
+    for (const AuditEvent& event : rows.value().items) actions.insert(actions.begin(), event.action);
+    return actions;
+  }
+
+  std::unique_ptr<Database> impatient = [this] {
+    Database::Options options = database.options();
+    options.busy_timeout_seconds = 0;
+    return Database::open(options).value();
+  }();
+  UsageRecorder recorder{*impatient, clock, log};
+  std::unique_ptr<soci::session> outage;
+};
+
+TEST_F(UsageTest, WaitsForADatabaseThatIsAwayAndKeepsTheOrder) {
+  fail();
+  audit("first");
+  EXPECT_FALSE(recorder.flush());
+  audit("second");
+  EXPECT_FALSE(recorder.flush());
+  mend();
+  audit("third");
+  EXPECT_TRUE(recorder.flush());
+  EXPECT_THAT(audited(), ElementsAre("first", "second", "third"));
+  EXPECT_THAT(lines, Contains(AllOf(HasSubstr("use and changes wait for the database"),
+                                    HasSubstr(database.postgres() ? "the database has no resources left"
+                                                                  : "database is locked")))
+                         .Times(1));
+  EXPECT_THAT(lines, Contains(HasSubstr("what waited for the database is recorded")).Times(1));
+}
+
+TEST_F(UsageTest, TellsTheWholeStoryOfAConnectionFromBeforeAndAfterAFault) {
+  make_project("demo", root);
+  const std::string agents = "/projects/root%2Fdemo/cluster_agents";
+  const std::int64_t id = expect(201, "POST", agents, root.token, R"({"name":"a"})").at("id").as_int64();
+  usage.flush();
+  fail();
+  audit("");
+  recorder.agent_seen({.agent_id = id, .connection_id = 1, .version = "v17.0.0", .pod_name = "pod-1"});
+  recorder.agent_seen({.agent_id = id, .connection_id = 2, .version = "v17.0.0", .pod_name = "pod-2"});
+  EXPECT_FALSE(recorder.flush());
+  const Millis came = millis(clock.wall());
+  clock.advance(std::chrono::minutes(1));
+  recorder.agent_seen({.agent_id = id, .connection_id = 2, .version = "v17.1.0", .pod_name = "pod-2"});
+  recorder.agent_gone(id, 1);
+  EXPECT_FALSE(recorder.flush());
+  mend();
+  EXPECT_TRUE(recorder.flush());
+  const auto open = db->read(
+      [&](soci::session& sql) { return AgentConnectionTable(sql).of_agent(id, millis(clock.wall())); });
+  ASSERT_EQ(open.value().size(), 1U);
+  EXPECT_EQ(open->front().pod_name, "pod-2");
+  EXPECT_EQ(open->front().version, "v17.1.0");
+  EXPECT_EQ(open->front().connected_at, came);
+  const auto activity =
+      expect(200, "GET", agents + "/" + std::to_string(id) + "/activity", root.token).as_array();
+  EXPECT_THAT(activity, Contains(::testing::ResultOf(
+                            [](const auto& event) { return std::string(event.at("kind").as_string()); },
+                            "agent_connected")));
+}
+
+TEST_F(UsageTest, DropsTheOldestWhenTooMuchWaitsAndSaysSo) {
+  fail();
+  for (std::size_t i = 0; i < UsageRecorder::kMaxWaiting + 3; ++i) audit(std::to_string(i));
+  EXPECT_FALSE(recorder.flush());
+  EXPECT_THAT(lines, Contains(HasSubstr("the oldest is dropped")));
+  mend();
+  EXPECT_TRUE(recorder.flush());
+  const auto rows = db->read([](soci::session& sql) {
+    int count = 0;
+    std::int64_t first = 0;
+    sql << "SELECT COUNT(*) FROM audit_events WHERE username = 'ada'", soci::into(count);
+    sql << "SELECT MIN(CAST(action AS INTEGER)) FROM audit_events WHERE username = 'ada'", soci::into(first);
+    return std::pair(count, first);
+  });
+  EXPECT_EQ(rows.value(), std::pair(static_cast<int>(UsageRecorder::kMaxWaiting), std::int64_t{3}));
+}
+
+TEST_F(UsageTest, SaysWhatIsLostWhenItEndsWithoutADatabase) {
+  fail();
+  {
+    UsageRecorder ending(*impatient, clock, log);
+    ending.audit({.username = "ada", .action = "last"}, "192.0.2.1:5");
+  }
+  EXPECT_THAT(lines, Contains(HasSubstr("what waits for it is lost")));
+  mend();
+  EXPECT_THAT(audited(), ElementsAre());
+}
+
+}  // namespace
+}  // namespace towline::control
