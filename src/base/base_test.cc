@@ -115,6 +115,12 @@ TEST(Text, TrimTakesOnlyWhatIsUnwantedAtTheEnds) {
   EXPECT_EQ(trim(" \t"), "");
 }
 
+TEST(Text, NamesThatAreTooLongAreCutAndKeptApart) {
+  EXPECT_EQ(fit_name("abc-def", 7, "12"), "abc-def");
+  EXPECT_EQ(fit_name("abc-defg", 7, "12"), "abc-12");
+  EXPECT_EQ(fit_name("abcdefgh", 7, "12"), "abcd-12");
+}
+
 TEST(Text, LowerCaseIsOfAsciiOnly) { EXPECT_EQ(lower_case("AZaz[@\xc3\x84"), "azaz[@\xc3\x84"); }
 
 TEST(Files, ReplacedFileHasTheTextAndTheModeAndNothingIsLeftBeside) {

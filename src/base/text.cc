@@ -16,4 +16,11 @@ std::string lower_case(std::string_view text) {
   return out;
 }
 
+std::string fit_name(std::string_view name, std::size_t limit, std::string_view tail) {
+  if (name.size() <= limit) return std::string(name);
+  name = name.substr(0, limit - tail.size() - 1);
+  while (name.ends_with('-')) name.remove_suffix(1);
+  return std::string(name).append("-").append(tail);
+}
+
 }  // namespace towline

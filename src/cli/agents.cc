@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include "base/text.h"
 #include "cli/git_remote.h"
 
 namespace towline::cli {
@@ -18,8 +19,10 @@ std::string shell_quoted(const std::string& text) {
 }
 
 // For servers that do not give the commands themselves.
-Result<json::object> compose_installation(ApiClient& api, const std::string& agent,
+Result<json::object> compose_installation(ApiClient& api, const json::object& agent,
                                           const std::string& token) {
+  const std::string name = field(agent, "name");
+  const std::string id = field(agent, "id");
   const auto metadata = api.get("/metadata");
   if (!metadata) return fail(metadata.error());
   std::string address;
@@ -29,9 +32,10 @@ Result<json::object> compose_installation(ApiClient& api, const std::string& age
   const std::string& ca = api.login().ca_file;
   std::string text = "helm repo add towline " + api.login().url + "/charts" +
                      (ca.empty() ? "" : " --ca-file " + shell_quoted(ca)) +
-                     "\nhelm repo update\nhelm upgrade --install " + agent + " towline/gitlab-agent";
+                     "\nhelm repo update\nhelm upgrade --install " + fit_name(name, kMaxHelmRelease, id) +
+                     " towline/gitlab-agent";
   const auto add = [&text](const std::string& option) { text += " \\\n    " + option; };
-  add("--namespace gitlab-agent-" + agent);
+  add("--namespace " + fit_name("gitlab-agent-" + name, kMaxDnsLabel, id));
   add("--create-namespace");
   add("--set image.tag=v" + field(*metadata, "version"));
   add("--set config.token=" + token);
@@ -82,7 +86,7 @@ Result<json::object> create_agent_token(Project& project, const json::object& ag
   if (!token) return token;
   const json::value* installation = token->if_contains("installation");
   if (installation == nullptr || !installation->is_object()) {
-    auto composed = compose_installation(project.api(), field(agent, "name"), field(*token, "token"));
+    auto composed = compose_installation(project.api(), agent, field(*token, "token"));
     if (!composed) return composed;
     (*token)["installation"] = std::move(*composed);
   }

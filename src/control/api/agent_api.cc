@@ -1,5 +1,6 @@
 #include <boost/json.hpp>
 
+#include "base/text.h"
 #include "control/api/agents.h"
 #include "control/domain/agents.h"
 #include "control/domain/configurations.h"
@@ -29,16 +30,18 @@ Result<FoundAgent> find_agent(Context& context, Role needed) {
   return FoundAgent{std::move(*project), std::move(**agent)};
 }
 
-json::object installation(const Core& core, const std::string& agent_name, const std::string& token) {
+json::object installation(const Core& core, const AgentRecord& agent, const std::string& token) {
+  const std::string id = std::to_string(agent.id);
   const bool own_ca = !core.ca_certificate.empty();
   json::array commands;
   if (own_ca) commands.emplace_back("cat > ca.pem <<'PEM'\n" + core.ca_certificate + "PEM");
   commands.emplace_back("helm repo add towline " + core.external_url + "/charts" +
                         (own_ca ? " --ca-file ca.pem" : ""));
   commands.emplace_back("helm repo update");
-  std::string upgrade = "helm upgrade --install " + agent_name + " towline/gitlab-agent";
+  std::string upgrade =
+      "helm upgrade --install " + fit_name(agent.name, kMaxHelmRelease, id) + " towline/gitlab-agent";
   const auto add = [&](const std::string& option) { upgrade += " \\\n    " + option; };
-  add("--namespace gitlab-agent-" + agent_name);
+  add("--namespace " + fit_name("gitlab-agent-" + agent.name, kMaxDnsLabel, id));
   add("--create-namespace");
   add("--set image.tag=v" + core.version);
   add("--set config.token=" + token);
@@ -170,7 +173,7 @@ Result<http::Response> create_token(Context& context) {
   if (!created) return fail(created.error());
   json::object out = render(created->token, true);
   out["token"] = created->value.reveal();
-  out["installation"] = installation(context.core, found->agent.name, created->value.reveal());
+  out["installation"] = installation(context.core, found->agent, created->value.reveal());
   return json_response(201, out);
 }
 

@@ -143,6 +143,19 @@ TEST_F(AgentPageTest, ConfigurationFilesAreOfferedBeforeThereIsAnAgent) {
   EXPECT_TRUE(files[1].at("agent_id").is_null());
 }
 
+TEST_F(AgentPageTest, NamesInTheCommandFitWhatTheyAreFor) {
+  const std::string name(63, 'n');
+  const auto agent = expect(201, "POST", kAgents, root.token, R"({"name":")" + name + "\"}");
+  const std::string other = std::to_string(agent.at("id").as_int64());
+  const auto token = expect(201, "POST", kAgents + "/" + other + "/tokens", root.token, R"({"name":"t"})");
+  const std::string text(token.at("installation").at("text").as_string());
+  const auto cut = [&](std::size_t size) {
+    return name.substr(0, size - other.size() - 1) + "-" + other + " ";
+  };
+  EXPECT_THAT(text, HasSubstr("helm upgrade --install " + cut(53) + "towline/gitlab-agent"));
+  EXPECT_THAT(text, HasSubstr("--namespace gitlab-agent-" + cut(63 - 13) + "\\"));
+}
+
 TEST_F(AgentPageTest, ATokenComesWithTheCommandThatInstallsTheAgent) {
   const auto token =
       expect(201, "POST", kAgents + "/" + std::to_string(id) + "/tokens", root.token, R"({"name":"t"})");

@@ -22,7 +22,7 @@ boost::json::object render(const ConfigurationVerdict& verdict);
 boost::json::object render(const AgentStatus& status, const AgentRecord& agent);
 
 /// The commands that install an agent with this token, one a line of the text, for the page and the API.
-boost::json::object installation(const Core& core, const std::string& agent_name, const std::string& token);
+boost::json::object installation(const Core& core, const AgentRecord& agent, const std::string& token);
 
 std::span<const Route> configuration_file_routes();
 
