@@ -195,8 +195,9 @@ class PythonServer:
     def __init__(self, pb, folder=None):
         self.pb = pb
         self.metadata, self.registered, self.unregistered = [], [], []
-        self.configurations = queue.SimpleQueue()
-        self.wanted = queue.SimpleQueue()
+        # Not SimpleQueue: of several readers with a timeout, one that wakes late to an empty queue waits for ever.
+        self.configurations = queue.Queue()
+        self.wanted = queue.Queue()
         self.descriptors = []
         self.stopping = threading.Event()
         self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(64), compression=grpc.Compression.Gzip)
@@ -273,7 +274,7 @@ class PythonServer:
         put(info.request_info.meta, {"x-request-id": ["abc"]})
         messages = [info, *(tunnel.ConnectResponse(message=tunnel.Message(data=p.SerializeToString())) for p in parts),
                     tunnel.ConnectResponse(close_send=tunnel.CloseSend())]
-        answer = queue.SimpleQueue()
+        answer = queue.Queue()
         self.wanted.put({"messages": messages, "answer": answer})
         got = answer.get(timeout=30)
         kinds = [each.WhichOneof("msg") for each in got]
