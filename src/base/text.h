@@ -18,8 +18,5 @@ std::string lower_case(std::string_view text);
 /// `name`, or when it is longer than `limit`, its beginning with "-" and `tail`, which tells it from others
 /// that begin alike. `tail` is shorter than `limit`. For DNS labels: no "-" stands before that "-".
 std::string fit_name(std::string_view name, std::size_t limit, std::string_view tail);
-/// Of a Kubernetes namespace (RFC 1123 label), and of a Helm release.
-inline constexpr std::size_t kMaxDnsLabel = 63;
-inline constexpr std::size_t kMaxHelmRelease = 53;
 
 }  // namespace towline

@@ -2,7 +2,7 @@
 
 #include <boost/json.hpp>
 
-#include "base/text.h"
+#include "base/installation.h"
 #include "cli/git_remote.h"
 
 namespace towline::cli {
@@ -21,8 +21,6 @@ std::string shell_quoted(const std::string& text) {
 // For servers that do not give the commands themselves.
 Result<json::object> compose_installation(ApiClient& api, const json::object& agent,
                                           const std::string& token) {
-  const std::string name = field(agent, "name");
-  const std::string id = field(agent, "id");
   const auto metadata = api.get("/metadata");
   if (!metadata) return fail(metadata.error());
   std::string address;
@@ -30,17 +28,16 @@ Result<json::object> compose_installation(ApiClient& api, const json::object& ag
     address = field(kas->get_object(), "externalUrl");
   }
   const std::string& ca = api.login().ca_file;
-  std::string text = "helm repo add towline " + api.login().url + "/charts" +
-                     (ca.empty() ? "" : " --ca-file " + shell_quoted(ca)) +
-                     "\nhelm repo update\nhelm upgrade --install " + fit_name(name, kMaxHelmRelease, id) +
-                     " towline/gitlab-agent";
-  const auto add = [&text](const std::string& option) { text += " \\\n    " + option; };
-  add("--namespace " + fit_name("gitlab-agent-" + name, kMaxDnsLabel, id));
-  add("--create-namespace");
-  add("--set image.tag=v" + field(*metadata, "version"));
-  add("--set config.token=" + token);
-  add("--set config.kasAddress=" + address);
-  if (!ca.empty()) add("--set-file config.kasCaCert=" + shell_quoted(ca));
+  std::string text;
+  for (const std::string& command : installation_commands({.agent_name = field(agent, "name"),
+                                    .agent_id = field(agent, "id"),
+                                    .server_url = api.login().url,
+                                    .kas_address = address,
+                                    .version = field(*metadata, "version"),
+                                    .token = token,
+                                    .ca_file = ca.empty() ? "" : shell_quoted(ca)})) {
+    text += (text.empty() ? "" : "\n") + command;
+  }
   return json::object{{"text", std::move(text)}};
 }
 

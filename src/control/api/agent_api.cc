@@ -1,6 +1,6 @@
 #include <boost/json.hpp>
 
-#include "base/text.h"
+#include "base/installation.h"
 #include "control/api/agents.h"
 #include "control/domain/agents.h"
 #include "control/domain/configurations.h"
@@ -31,23 +31,18 @@ Result<FoundAgent> find_agent(Context& context, Role needed) {
 }
 
 json::object installation(const Core& core, const AgentRecord& agent, const std::string& token) {
-  const std::string id = std::to_string(agent.id);
   const bool own_ca = !core.ca_certificate.empty();
   json::array commands;
   if (own_ca) commands.emplace_back("cat > ca.pem <<'PEM'\n" + core.ca_certificate + "PEM");
-  commands.emplace_back("helm repo add towline " + core.external_url + "/charts" +
-                        (own_ca ? " --ca-file ca.pem" : ""));
-  commands.emplace_back("helm repo update");
-  std::string upgrade =
-      "helm upgrade --install " + fit_name(agent.name, kMaxHelmRelease, id) + " towline/gitlab-agent";
-  const auto add = [&](const std::string& option) { upgrade += " \\\n    " + option; };
-  add("--namespace " + fit_name("gitlab-agent-" + agent.name, kMaxDnsLabel, id));
-  add("--create-namespace");
-  add("--set image.tag=v" + core.version);
-  add("--set config.token=" + token);
-  add("--set config.kasAddress=" + core.kas_external_url);
-  if (own_ca) add("--set-file config.kasCaCert=ca.pem");
-  commands.emplace_back(upgrade);
+  for (std::string& command : installation_commands({.agent_name = agent.name,
+                              .agent_id = std::to_string(agent.id),
+                              .server_url = core.external_url,
+                              .kas_address = core.kas_external_url,
+                              .version = core.version,
+                              .token = token,
+                              .ca_file = own_ca ? "ca.pem" : ""})) {
+    commands.emplace_back(std::move(command));
+  }
   std::string text;
   for (const json::value& command : commands) {
     text += (text.empty() ? "" : "\n") + std::string(command.as_string());
