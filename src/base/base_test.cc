@@ -102,6 +102,11 @@ TEST(Backoff, GrowsToItsMaximumAndResets) {
   EXPECT_EQ(backoff.next(), milliseconds(100));
 }
 
+TEST(HostPort, APeersAddressIsWhatStandsBeforeItsPort) {
+  EXPECT_EQ(without_port("192.0.2.1:443"), "192.0.2.1");
+  EXPECT_EQ(without_port("[::1]:443"), "[::1]");
+}
+
 TEST(Backoff, JitterShortensTheDelay) {
   using std::chrono::milliseconds;
   Backoff backoff({.initial = milliseconds(100), .jitter = 0.5}, [] { return 0.999; });

@@ -42,7 +42,7 @@ Result<Url> parse_url(std::string_view text) {
   url.scheme = lower_case({view.scheme().data(), view.scheme().size()});
   url.user = std::string(view.user());
   url.password = std::string(view.password());
-  url.host = lower_case(std::string(view.host_address()));
+  url.host = lower_case(view.host_address());
   url.port = default_port(url.scheme);
   if (view.has_port() && !view.port().empty()) {
     const std::string_view digits(view.port().data(), view.port().size());
@@ -77,5 +77,7 @@ Result<HostPort> parse_host_port(std::string_view text) {
   result.host = std::string(host);
   return result;
 }
+
+std::string_view without_port(std::string_view peer) { return peer.substr(0, peer.rfind(':')); }
 
 }  // namespace towline

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/url.h"
+
 namespace towline::control::api {
 namespace {
 
@@ -11,7 +13,7 @@ constexpr std::size_t kMaxBuckets = 10'000;
 }  // namespace
 
 Throttle::Bucket& Throttle::refilled(std::string_view peer) {
-  const std::string_view address = peer.substr(0, peer.rfind(':'));
+  const std::string_view address = without_port(peer);
   const auto now = clock_.now();
   if (buckets_.size() >= kMaxBuckets) forget_full(now);
   auto [place, fresh] = buckets_.try_emplace(std::string(address), Bucket{policy_.burst, now});

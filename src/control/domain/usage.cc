@@ -3,6 +3,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/url.h"
 #include "control/domain/core.h"
 #include "control/store/agent_event_table.h"
 #include "control/store/agent_table.h"
@@ -105,7 +106,7 @@ void UsageRecorder::agent_gone(std::int64_t agent_id, std::int64_t connection_id
 
 void UsageRecorder::audit(AuditEvent event, std::string_view peer) {
   event.at = now();
-  event.address = peer.substr(0, peer.rfind(':'));
+  event.address = without_port(peer);
   log_.info("audit", {{"user_id", event.user_id},
                       {"user", event.username},
                       {"address", event.address},

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/url.h"
 #include "control/domain/contents.h"
 #include "control/domain/usage.h"
 #include "control/git/repository_store.h"
@@ -58,7 +59,7 @@ std::vector<std::string> environment(const Core& core, const Operation& operatio
   add("SERVER_PROTOCOL", "HTTP/1.1");
   add("REQUEST_METHOD", head.method);
   add("QUERY_STRING", head.query());
-  add("REMOTE_ADDR", peer.substr(0, peer.rfind(':')));
+  add("REMOTE_ADDR", without_port(peer));
   if (!permit.username.empty()) add("REMOTE_USER", permit.username);
   if (head.content_length && head.method == "POST")
     add("CONTENT_LENGTH", std::to_string(*head.content_length));
