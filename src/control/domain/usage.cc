@@ -193,12 +193,13 @@ bool UsageRecorder::flush() {
     write(sql, notes);
     write_departures(sql, now());
   });
+  const bool waited = std::exchange(waiting_, status.code() == Code::kUnavailable);
   if (status.ok()) {
-    if (std::exchange(waiting_, false)) log_.info("what waited for the database is recorded");
+    if (waited) log_.info("what waited for the database is recorded");
     return true;
   }
   departed_ = before;
-  if (status.code() != Code::kUnavailable) {
+  if (!waiting_) {
     log_.error("use and changes were not recorded",
                {{"error", status.to_string()}, {"changes", notes.audit.size()}});
     return true;
@@ -208,9 +209,7 @@ bool UsageRecorder::flush() {
     const std::lock_guard lock(mutex_);
     lost = notes_.take_older(std::move(notes));
   }
-  if (!std::exchange(waiting_, true)) {
-    log_.warn("use and changes wait for the database", {{"error", status.to_string()}});
-  }
+  if (!waited) log_.warn("use and changes wait for the database", {{"error", status.to_string()}});
   if (lost > 0) log_.error("too much waits for the database: the oldest is dropped", {{"notes", lost}});
   return false;
 }

@@ -41,7 +41,7 @@ class UsageRecorder {
   void audit(AuditEvent event, std::string_view peer);
 
   /// Writes what has been noted so far and returns when it is in the database. False: the database is not
-  /// reachable, and the notes wait.
+  /// reachable, and the notes wait. What the database refuses for another reason is dropped, and logged.
   bool flush();
 
   static constexpr Millis kAway = 10'000;

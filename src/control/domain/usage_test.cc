@@ -19,6 +19,7 @@ using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class UsageTest : public PlaneTest {
  protected:
@@ -78,6 +79,22 @@ TEST_F(UsageTest, WaitsForADatabaseThatIsAwayAndKeepsTheOrder) {
                                                                   : "database is locked")))
                          .Times(1));
   EXPECT_THAT(lines, Contains(HasSubstr("what waited for the database is recorded")).Times(1));
+}
+
+TEST_F(UsageTest, DoesNotSayRecordedOfWhatWaitedAndWasRefused) {
+  fail();
+  audit("lost");
+  EXPECT_FALSE(recorder.flush());
+  // In one step with the outage's end, so that the recorder's own thread cannot write in between.
+  *outage << "ALTER TABLE audit_events RENAME TO elsewhere";
+  *outage << (database.postgres() ? "DROP TRIGGER refuse ON elsewhere" : "COMMIT");
+  EXPECT_TRUE(recorder.flush());
+  EXPECT_THAT(lines, Contains(HasSubstr("use and changes were not recorded")));
+  *database.connect() << "ALTER TABLE elsewhere RENAME TO audit_events";
+  audit("kept");
+  EXPECT_TRUE(recorder.flush());
+  EXPECT_THAT(lines, Not(Contains(HasSubstr("what waited for the database is recorded"))));
+  EXPECT_THAT(audited(), ElementsAre("kept"));
 }
 
 TEST_F(UsageTest, TellsTheWholeStoryOfAConnectionFromBeforeAndAfterAFault) {

@@ -30,33 +30,26 @@ void make_durable(soci::session& sql) {
   sql << "PRAGMA synchronous = FULL";
 }
 
-// What passes when another process lets go or somebody mends the disk. https://www.sqlite.org/rescode.html
-bool is_outage(const soci::sqlite3_soci_error* error) {
-  if (error == nullptr) return false;
-  switch (error->result() & 0xff) {  // extended result codes keep the primary one in their low byte
+// https://www.sqlite.org/rescode.html
+Status status_of(const soci::soci_error& error) {
+  const auto* sqlite = dynamic_cast<const soci::sqlite3_soci_error*>(&error);
+  const int code = sqlite == nullptr ? SQLITE_ERROR : sqlite->result();
+  const std::string text = error.get_error_message();  // what() would add the statement's values
+  switch (code & 0xff) {                               // extended result codes keep the primary one here
+    case SQLITE_CONSTRAINT:
+      return text.find("UNIQUE") != std::string::npos ? already_exists() : breaks_records();
+    // These pass when another process lets go or somebody mends the disk.
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_FULL:
     case SQLITE_IOERR:
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
-      return true;
+      return {Code::kUnavailable,
+              std::string("the database cannot be used now: ") + sqlite_api::sqlite3_errstr(code)};
     default:
-      return false;
+      return {Code::kInternal, "database: " + text};
   }
-}
-
-Status status_of(const soci::soci_error& error) {
-  const auto* sqlite = dynamic_cast<const soci::sqlite3_soci_error*>(&error);
-  const std::string text = error.get_error_message();  // what() would add the statement's values
-  if (sqlite != nullptr && (sqlite->result() & 0xff) == SQLITE_CONSTRAINT) {
-    return text.find("UNIQUE") != std::string::npos ? already_exists() : breaks_records();
-  }
-  if (is_outage(sqlite)) {
-    return {Code::kUnavailable,
-            std::string("the database cannot be used now: ") + sqlite_api::sqlite3_errstr(sqlite->result())};
-  }
-  return {Code::kInternal, "database: " + text};
 }
 
 // Runs `body` between BEGIN and COMMIT; anything but success rolls back.
