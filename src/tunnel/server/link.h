@@ -47,13 +47,14 @@ class Link : public std::enable_shared_from_this<Link> {
     }
 
     void operator()() {
+      const auto link = std::move(link_);
       to_->post([tasks = std::exchange(*batch_, {})]() mutable {
         for (io::Task& each : tasks) each();
       });
     }
 
    private:
-    std::shared_ptr<Link> link_;  // null once moved from
+    std::shared_ptr<Link> link_;  // null once moved from, or run
     Batch* batch_;                // of *link_
     io::Loop* to_;
   };
