@@ -8,6 +8,7 @@
 #include "base/text.h"
 
 namespace towline::agentk {
+
 ParsedFlags parse_flags(int argc, const char* const* argv) {
   ParsedFlags parsed;
   Flags& flags = parsed.flags;

@@ -11,7 +11,7 @@
 
 #include "base/handle.h"
 
-/// OpenSSL's handles with owners. Only for files of this folder.
+/// OpenSSL's handles with owners. Beyond this folder for sources only: it brings OpenSSL's headers along.
 namespace towline::io {
 
 using SslPtr = Handle<SSL, SSL_free>;

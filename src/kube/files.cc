@@ -9,6 +9,7 @@
 #include "base/files.h"
 
 namespace towline::kube {
+
 Result<Secret> read_file(const std::string& path, std::size_t limit) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.open()) return fail(errno_status(errno, path));

@@ -7,7 +7,6 @@ import subprocess
 import urllib.error
 import urllib.request
 
-
 import towline
 from test_configuration import Checkout, git
 

@@ -46,7 +46,6 @@ assert.equal((await api.Agents.showToken(project.id, agent.id, token.id)).descri
 await api.Agents.removeToken(project.id, agent.id, token.id);
 assert.deepEqual((await api.Agents.allTokens(project.id, agent.id)).map((each) => each.name), ["two"]);
 
-
 const urls = `projects/${project.id}/cluster_agents/${agent.id}/url_configurations`; // for which it has no class
 const { body: url } = await api.Agents.requester.post(urls, { body: { url: "grpcs://agent.example.com:443" } });
 assert.ok(url.public_key && (await api.Agents.show(project.id, agent.id)).is_receptive);
