@@ -191,6 +191,19 @@ class Kas:
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[:1] not in ("#", ""))}
 
 
+def connect_agents(stack, kas, count, tokens, *flags):
+    """Starts the simulator with agents that share `tokens`; returns it and what it says when all are connected."""
+    token_file = kas.write("agent-tokens", "\n".join(tokens) + "\n")
+    simulator = Process(stack, "simulated_agents", [
+        BIN / "simulated_agents", "--agents", count, "--port", kas.port, "--token-file", token_file,
+        "--ca-file", kas.ca_file, *flags], kas.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    line = simulator.process.stdout.readline()
+    if not line:
+        simulator.process.wait()
+        simulator.check()
+    return simulator, json.loads(line)
+
+
 def http_ok(url):
     try:
         with urllib.request.urlopen(url, timeout=5) as response:
