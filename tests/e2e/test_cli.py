@@ -338,7 +338,7 @@ def test_kubectl_reaches_the_cluster_through_update_kubeconfig(cli, connected, c
     assert mode(kubeconfig) == 0o600
     through = make_kubectl(kubeconfig)
     for _ in range(2):
-        asked = ("get", "namespaces", "default", "kube-system", "-o", "name")  # which no other test takes away
+        asked = towline.GET_LASTING_NAMESPACES
         assert through.out(*asked, env=cli.environment) == direct.out(*asked) != ""
     assert len(cli.proxy_tokens()) == 1, "kubectl's token is made once"
     assert cli.kas.TOKEN not in kubeconfig.read_text()

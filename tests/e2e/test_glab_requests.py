@@ -5,9 +5,6 @@ glab is not installed here; what stands here are its requests as they were seen 
 
 import base64
 import json
-import ssl
-import urllib.error
-import urllib.request
 
 import pytest
 
@@ -24,27 +21,16 @@ FLUX_RESOURCE = "helm.toolkit.fluxcd.io/v2beta1/namespaces/flux-system/helmrelea
 
 
 class Glab:
-    """Sends a path as it stands and gives status, headers and decoded body."""
+    """Asserts a call's status, keeps the answer's headers and gives its decoded body."""
+
+    HEADERS = {"Accept": "application/json", "User-Agent": "glab/1.53.0 (linux, amd64)"}
 
     def __init__(self, kas):
         self.kas = kas
-        self.context = ssl.create_default_context(cafile=str(kas.ca_file))
 
     def __call__(self, method, path, body=None, expect=200):
-        request = urllib.request.Request(self.kas.url + "/api/v4" + path, method=method)
-        request.add_header("PRIVATE-TOKEN", self.kas.TOKEN)
-        request.add_header("Accept", "application/json")
-        request.add_header("User-Agent", "glab/1.53.0 (linux, amd64)")
-        if body is not None:
-            request.data = json.dumps(body).encode()
-            request.add_header("Content-Type", "application/json")
-        try:
-            with urllib.request.urlopen(request, timeout=30, context=self.context) as response:
-                status, headers, text = response.status, response.headers, response.read()
-        except urllib.error.HTTPError as error:
-            status, headers, text = error.code, error.headers, error.read()
+        status, self.headers, text = self.kas.call(method, path, body, headers=self.HEADERS)
         assert status == expect, f"{method} {path}: {status} {text!r}"
-        self.headers = headers
         return json.loads(text) if text else None
 
 

@@ -23,6 +23,9 @@ BIN = pathlib.Path(os.environ.get("TOWLINE_BIN", REPOSITORY / "build/release/bin
 SANITIZED = any(preset in str(BIN) for preset in ("asan", "tsan"))  # whose memory figures say nothing
 PROJECT = "root/demo"
 AGENT = "demo"
+# Of kubectl: namespaces that no test takes away.
+GET_LASTING_NAMESPACES = ("get", "namespaces", "default", "kube-public", "kube-system",
+                          "-o", "jsonpath={.items[*].metadata.uid}")
 
 
 def wait_for(condition, what, seconds=30.0):
@@ -185,9 +188,9 @@ class Kas:
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self.tls(alpn).wrap_socket(raw, server_hostname="localhost")
 
-    def api(self, method, path, body=None, token=TOKEN, expect=None):
-        """A REST call; returns (status, decoded JSON). `expect`: the status that is asserted."""
-        request = urllib.request.Request(self.url + "/api/v4" + path, method=method)
+    def call(self, method, path, body=None, token=TOKEN, headers=None):
+        """A REST call of a path as it stands; returns (status, headers, body)."""
+        request = urllib.request.Request(self.url + "/api/v4" + path, method=method, headers=headers or {})
         request.add_header("PRIVATE-TOKEN", token)
         data = None
         if body is not None:
@@ -195,9 +198,13 @@ class Kas:
             request.add_header("Content-Type", "application/json")
         try:
             with urllib.request.urlopen(request, data, timeout=30, context=self.tls()) as response:
-                status, text = response.status, response.read()
+                return response.status, response.headers, response.read()
         except urllib.error.HTTPError as error:
-            status, text = error.code, error.read()
+            return error.code, error.headers, error.read()
+
+    def api(self, method, path, body=None, token=TOKEN, expect=None):
+        """A REST call; returns (status, decoded JSON). `expect`: the status that is asserted."""
+        status, _, text = self.call(method, path, body, token)
         decoded = json.loads(text) if text.strip() else None
         if expect is not None:
             assert status == expect, f"{method} {path}: {status} {decoded}"
