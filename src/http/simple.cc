@@ -140,10 +140,10 @@ class Fetch final : public io::Operation, public ExchangeHandler {
   Fetch(io::Loop& loop, std::size_t limit, Fetched done)
       : loop_(loop), limit_(limit), done_(std::move(done)) {}
 
-  void start(ClientConnection& connection, const Request& request) {
+  void start(const OpenExchange& open, const Request& request) {
     RequestHead head = request.head;
     head.content_length = request.body.size();
-    exchange_ = connection.open(head, request.body.empty(), this);
+    exchange_ = open(head, request.body.empty(), this);
     if (exchange_ == nullptr) {
       loop_.defer([this, alive = std::weak_ptr<char>(alive_)] {
         if (!alive.expired()) finish(fail(Code::kUnavailable, "the connection takes no more requests"));
@@ -227,8 +227,18 @@ std::unique_ptr<RequestHandler> sync_handler(io::WorkerPool& pool, std::size_t b
 
 std::unique_ptr<io::Operation> fetch(io::Loop& loop, ClientConnection& connection, const Request& request,
                                      std::size_t limit, Fetched done) {
+  return fetch(
+      loop,
+      [&](const RequestHead& head, bool end, ExchangeHandler* handler) {
+        return connection.open(head, end, handler);
+      },
+      request, limit, std::move(done));
+}
+
+std::unique_ptr<io::Operation> fetch(io::Loop& loop, const OpenExchange& open, const Request& request,
+                                     std::size_t limit, Fetched done) {
   auto operation = std::make_unique<Fetch>(loop, limit, std::move(done));
-  operation->start(connection, request);
+  operation->start(open, request);
   return operation;
 }
 

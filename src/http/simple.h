@@ -58,5 +58,11 @@ std::unique_ptr<RequestHandler> sync_handler(io::WorkerPool& pool, std::size_t b
 using Fetched = std::move_only_function<void(Result<Response>)>;
 [[nodiscard]] std::unique_ptr<io::Operation> fetch(io::Loop& loop, ClientConnection& connection,
                                                    const Request& request, std::size_t limit, Fetched done);
+/// The same where something else than a connection begins exchanges, a pool for example: as
+/// ClientConnection::open. `open` is called once, from inside fetch().
+using OpenExchange = std::function<std::unique_ptr<ClientExchange>(const RequestHead& head, bool end,
+                                                                   ExchangeHandler* handler)>;
+[[nodiscard]] std::unique_ptr<io::Operation> fetch(io::Loop& loop, const OpenExchange& open,
+                                                   const Request& request, std::size_t limit, Fetched done);
 
 }  // namespace towline::http

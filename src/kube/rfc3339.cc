@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
+#include <ctime>
 
 namespace towline::kube {
 namespace {
@@ -89,6 +91,21 @@ std::optional<Clock::WallTime> parse_rfc3339(std::string_view text) {
   if (!date.ok()) return std::nullopt;
   return clamped(chr::sys_days(date) + chr::hours(hour) + chr::minutes(minute) + chr::seconds(second) -
                  offset);
+}
+
+std::string format_rfc3339(Clock::WallTime time, bool with_micros) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+  const std::time_t whole = std::chrono::system_clock::to_time_t(seconds);
+  std::tm parts{};
+  gmtime_r(&whole, &parts);
+  char text[64];
+  std::size_t size = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+  if (with_micros) {
+    const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(time - seconds).count();
+    size += static_cast<std::size_t>(
+        std::snprintf(text + size, sizeof text - size, ".%06d", static_cast<int>(micros)));
+  }
+  return std::string(text, size) + "Z";
 }
 
 }  // namespace towline::kube
