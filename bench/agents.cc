@@ -146,7 +146,7 @@ class Fleet {
         tunnel::parse_server_address(options_.scheme + "://" + host + ":" + std::to_string(options_.port) + path).value();
     options.tls = tls_;
     options.tls_server_name = "localhost";
-    options.token = Secret(tokens_[number % tokens_.size()]);
+    options.token = [token = Secret(tokens_[number % tokens_.size()])]() -> Result<Secret> { return token; };
     options.user_agent = "gitlab-agent/v" TOWLINE_VERSION "/bench";
     options.limits.streams = 0;
     Agent& agent = *agents_.emplace_back(std::make_unique<Agent>());

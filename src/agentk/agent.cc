@@ -1,10 +1,14 @@
 #include "agentk/agent.h"
 
 #include <atomic>
-#include <cstdlib>
 #include <future>
+#include <optional>
 #include <utility>
 
+#include "agentk/first_connection.h"
+#include "agentk/leadership.h"
+#include "agentk/server_side.h"
+#include "agentk/session.h"
 #include "base/encoding.h"
 #include "base/files.h"
 #include "base/url.h"
@@ -17,6 +21,7 @@
 #include "io/tls.h"
 #include "kube/client.h"
 #include "modules/configuration/agent/configuration.h"
+#include "modules/doctor/agent/doctor.h"
 #include "modules/kubernetes_api/agent/make_request.h"
 #include "modules/kubernetes_api/wire.h"
 #include "modules/observability/observability.h"
@@ -29,118 +34,30 @@
 namespace towline::agentk {
 namespace {
 
-std::string environment(const char* name) {
-  const char* const value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
-::gitlab::agent::entity::AgentMeta agent_meta() {
+::gitlab::agent::entity::AgentMeta agent_meta(const doctor::ServerSide& server) {
   ::gitlab::agent::entity::AgentMeta meta;
-  meta.set_version("v" TOWLINE_VERSION);
-  meta.set_pod_namespace(environment("POD_NAMESPACE"));
-  meta.set_pod_name(environment("POD_NAME"));
+  meta.set_version(server.agent_version);
+  meta.set_pod_namespace(server.pod_namespace);
+  meta.set_pod_name(server.pod_name);
   return meta;
 }
 
-Result<http::Headers> parse_headers(const std::vector<std::string>& lines) {
-  http::Headers headers;
-  for (const std::string& line : lines) {
-    const auto colon = line.find(':');
-    if (colon == std::string::npos || colon == 0) {
-      return fail(Code::kInvalidArgument, "--kas-header: write 'Name: value'");
-    }
-    const auto value = line.find_first_not_of(' ', colon + 1);
-    headers.add(line.substr(0, colon), value == std::string::npos ? "" : line.substr(value));
-  }
-  return headers;
-}
-
-Result<tunnel::ConnectorOptions> connector_options(const Flags& flags) {
-  tunnel::ConnectorOptions options;
-  Result<Url> address = tunnel::parse_server_address(flags.kas_address);
-  if (!address) return fail(address.error().with_prefix("--kas-address"));
-  options.address = std::move(*address);
-  Result<Secret> token = read_token(flags);
-  if (!token) return fail(token.error());
-  options.token = std::move(*token);
-  Result<http::Headers> headers = parse_headers(flags.kas_headers);
-  if (!headers) return fail(headers.error());
-  options.headers = std::move(*headers);
-  options.user_agent = "gitlab-agent/v" TOWLINE_VERSION "/towline";
-  options.tls_server_name = flags.kas_tls_server_name;
-  // The server is trusted with the agent anyway; its streams are bounded by max_streams.
-  options.limits.streams = 0;
-
-  io::TlsClientOptions tls;
-  tls.insecure_skip_verify = flags.kas_insecure_skip_tls_verify;
-  if (!flags.kas_ca_cert_file.empty()) {
-    Result<std::string> ca = read_file(flags.kas_ca_cert_file);
-    if (!ca) return fail(ca.error().with_prefix("--kas-ca-cert-file"));
-    tls.ca = std::move(*ca);
-    tls.add_system_ca = true;
-  }
-  if (options.address.scheme == "grpcs" || options.address.scheme == "wss") {
-    auto context = io::TlsClientContext::create(tls);
-    if (!context) return fail(context.error().with_prefix("--kas-ca-cert-file"));
-    options.tls = std::move(*context);
-  }
-  return options;
-}
-
-// What runs on one connection to the server.
-class AgentSession final : public tunnel::Session {
- public:
-  AgentSession(std::unique_ptr<configuration::ConfigurationFollower> follower,
-               std::unique_ptr<registrar::Registration> registration,
-               std::unique_ptr<tunnel::AgentTunnels> tunnels,
-               std::move_only_function<void(AgentSession*)> gone)
-      : follower_(std::move(follower)),
-        registration_(std::move(registration)),
-        tunnels_(std::move(tunnels)),
-        gone_(std::move(gone)) {}
-  ~AgentSession() override { gone_(this); }
-  AgentSession(const AgentSession&) = delete;
-  AgentSession& operator=(const AgentSession&) = delete;
-
-  void drain(std::move_only_function<void()> drained) override {
-    drained_ = std::move(drained);
-    follower_.reset();
-    registration_->stop([this] { step(); });
-    tunnels_->drain([this] { step(); });
-  }
-  std::size_t idle_tunnels() const { return tunnels_->idle(); }
-  std::size_t busy_tunnels() const { return tunnels_->busy(); }
-
- private:
-  void step() {
-    if (++steps_ == 2 && drained_) std::exchange(drained_, {})();
-  }
-
-  std::unique_ptr<configuration::ConfigurationFollower> follower_;
-  std::unique_ptr<registrar::Registration> registration_;
-  std::unique_ptr<tunnel::AgentTunnels> tunnels_;
-  std::move_only_function<void(AgentSession*)> gone_;
-  std::move_only_function<void()> drained_;
-  int steps_ = 0;
-};
-
 class AgentImpl final : public Agent {
  public:
-  AgentImpl(io::LoopGroup& loops, Flags flags, Logger log)
-      : loops_(loops), loop_(loops.at(0)), flags_(std::move(flags)), log_(std::move(log)), workers_(1) {}
+  AgentImpl(io::LoopGroup& loops, Flags flags, GiveUp give_up, Logger log)
+      : loops_(loops),
+        loop_(loops.at(0)),
+        flags_(std::move(flags)),
+        give_up_(std::move(give_up)),
+        log_(std::move(log)),
+        workers_(1) {}
   ~AgentImpl() override { loops_.join(); }
   AgentImpl(const AgentImpl&) = delete;
   AgentImpl& operator=(const AgentImpl&) = delete;
 
   Status start() {
-    Result<tunnel::ConnectorOptions> options = connector_options(flags_);
+    Result<tunnel::ConnectorOptions> options = connector_options(server_);
     if (!options) return options.error();
-    Result<io::ProxySettings> proxies =
-        io::ProxySettings::from_environment([](const char* name) { return std::getenv(name); });
-    if (!proxies) return proxies.error();
-    Result<std::shared_ptr<io::TlsClientContext>> proxy_tls = nullptr;
-    if (proxies->any()) proxy_tls = io::TlsClientContext::create({});
-    if (!proxy_tls) return proxy_tls.error();
     Result<kube::ClusterConfig> cluster = kube::load_config(flags_.kube, workers_);
     if (!cluster) return cluster.error();
     log_.info("starting", {{"version", TOWLINE_VERSION},
@@ -150,7 +67,7 @@ class AgentImpl final : public Agent {
     if (Status status = start_observability(); !status.ok()) return status;
     std::promise<void> started;
     loop_.post([&] {
-      run(std::move(*options), std::move(*cluster), std::move(*proxies), std::move(*proxy_tls));
+      run(std::move(*options), std::move(*cluster));
       started.set_value();
     });
     started.get_future().get();
@@ -160,40 +77,65 @@ class AgentImpl final : public Agent {
   void stop(std::move_only_function<void()> stopped) override {
     loop_.post([this, stopped = std::move(stopped)]() mutable {
       stopping_ = true;
+      stopped_ = std::move(stopped);
       log_.info("stopping: running requests may finish");
-      connector_->stop(std::move(stopped));
+      first_connection_.reset();
+      connector_->stop([this] { step(); });
+      if (leadership_ == nullptr) return step();
+      leadership_->stop([this] { step(); });
     });
   }
 
  private:
+  // Stopped are the connector and the leadership.
+  void step() {
+    if (++steps_ == 2) std::exchange(stopped_, {})();
+  }
+
   // The cluster's API is near and dialled directly; the server may be behind a proxy.
-  void run(tunnel::ConnectorOptions options, kube::ClusterConfig cluster, io::ProxySettings proxies,
-           std::shared_ptr<io::TlsClientContext> proxy_tls) {
+  void run(tunnel::ConnectorOptions options, kube::ClusterConfig cluster) {
     kube_dialer_ = io::direct_dialer(*resolver_);
     if (const Url* proxy =
-            proxies.proxy_for(options.address.host, options.address.port, options.tls != nullptr)) {
+            server_.proxies->proxy_for(options.address.host, options.address.port, options.tls != nullptr)) {
       log_.info("the server is reached through an HTTP proxy",
                 {{"proxy", io::join_host_port(proxy->host, proxy->port)}});
     }
-    server_dialer_ = io::proxy_dialer(*kube_dialer_, std::move(proxies), std::move(proxy_tls));
+    server_dialer_ = io::proxy_dialer(*kube_dialer_, *server_.proxies, *server_.proxy_tls);
+    doctor::ClusterSide cluster_side{.problem = {},
+                                     .client = nullptr,
+                                     .address = cluster.server.authority(),
+                                     .credentials = cluster.origin,
+                                     .namespace_ = server_.pod_namespace};
     client_ = kube::make_client(loop_, *kube_dialer_, std::move(cluster), {}, log_);
+    cluster_side.client = client_.get();
+    doctor_ = doctor::Doctor::create(loop_, server_, std::move(cluster_side));
+    first_connection_.emplace(loop_, *doctor_, std::chrono::seconds(flags_.startup_timeout_seconds), give_up_,
+                              log_);
+    const PodIdentity pod = PodIdentity::from_environment();
+    if (pod.known()) leadership_ = Leadership::create(loop_, *client_, pod, log_);
     methods_.add(std::string(kubernetes_api::kMakeRequest),
                  kubernetes_api::make_request_handler(*client_, {}));
+    methods_.add(doctor::kExamine, doctor::examine_handler(*doctor_));
+    state_->on_refused = [this](const Status&) { failed(); };
+    options.on_failed = [this](const Status&) { failed(); };
     connector_ = tunnel::Connector::start(
         loop_, *server_dialer_, std::move(options),
         [this](grpc::Channel& channel) { return make_session(channel); }, log_);
   }
+  void failed() {
+    if (first_connection_) first_connection_->failed();
+  }
 
   std::unique_ptr<tunnel::Session> make_session(grpc::Channel& channel) {
-    const auto meta = agent_meta();
-    auto session = std::make_unique<AgentSession>(
+    const auto meta = agent_meta(server_);
+    auto session = std::make_unique<Session>(
         configuration::follow_configuration(
             loop_, channel, state_, meta,
             [this](const auto& configuration, const std::string& commit) { apply(configuration, commit); },
             log_),
         registrar::register_agent(loop_, channel, meta, pod_id_, log_),
         tunnel::start_tunnels(loop_, channel, methods_, {.max_streams = flags_.max_streams}, log_),
-        [this](AgentSession* gone) {
+        [this](Session* gone) {
           if (session_ == gone) session_ = nullptr;
           update_gauges();
         });
@@ -211,6 +153,8 @@ class AgentImpl final : public Agent {
     log_.info("configuration applied", {{"commit_id", commit},
                                         {"agent_id", configuration.agent_id()},
                                         {"project", configuration.project_path()}});
+    if (first_connection_) first_connection_->succeeded();
+    if (leadership_) leadership_->configured(configuration.agent_id(), configuration.project_path(), commit);
   }
 
   // Readiness is asked for from the observability's loop; the same one today, but it need not be.
@@ -218,6 +162,7 @@ class AgentImpl final : public Agent {
     idle_tunnels_ = session_ == nullptr ? 0 : session_->idle_tunnels();
     busy_tunnels_ = session_ == nullptr ? 0 : session_->busy_tunnels();
     connected_ = connector_ != nullptr && connector_->connected();
+    leads_ = leadership_ != nullptr && leadership_->leads();
     if (!stopping_)
       gauges_timer_.start(std::chrono::milliseconds(connected_ && idle_tunnels_ > 0 ? 1000 : 50));
   }
@@ -239,6 +184,8 @@ class AgentImpl final : public Agent {
                           [this] { return static_cast<double>(busy_tunnels_.load()); });
     observability_->gauge("agentk_connected", "1 while the agent is connected to its server.",
                           [this] { return connected_ ? 1.0 : 0.0; });
+    observability_->gauge("agentk_leader", "1 while this pod does what one pod of the agent must do.",
+                          [this] { return leads_ ? 1.0 : 0.0; });
     Result<HostPort> address = parse_host_port(flags_.observability_listen_address);
     if (!address) return address.error().with_prefix("--observability-listen-address");
     http::HostOptions options{.host = address->host, .port = address->port};
@@ -264,31 +211,39 @@ class AgentImpl final : public Agent {
   io::LoopGroup& loops_;
   io::Loop& loop_;
   Flags flags_;
+  GiveUp give_up_;
   Logger log_;
   io::WorkerPool workers_;
   const std::int64_t pod_id_ = random_id();
   std::unique_ptr<observability::Observability> observability_;
   std::unique_ptr<http::Host> observability_host_;
   std::unique_ptr<io::Resolver> resolver_ = io::system_resolver();
+  const doctor::ServerSide server_ = server_side(flags_, *resolver_);
   std::unique_ptr<io::Dialer> kube_dialer_;
   std::unique_ptr<io::Dialer> server_dialer_;
   std::unique_ptr<kube::Client> client_;
+  std::unique_ptr<doctor::Doctor> doctor_;
+  std::optional<FirstConnection> first_connection_;
+  std::unique_ptr<Leadership> leadership_;
   grpc::Server methods_;
   std::shared_ptr<configuration::ConfigurationState> state_ =
       std::make_shared<configuration::ConfigurationState>();
-  AgentSession* session_ = nullptr;
+  Session* session_ = nullptr;
   io::Timer gauges_timer_{loop_, [this] { update_gauges(); }};
   std::atomic<std::size_t> idle_tunnels_{0};
   std::atomic<std::size_t> busy_tunnels_{0};
   std::atomic<bool> connected_{false};
+  std::atomic<bool> leads_{false};
   bool stopping_ = false;
+  int steps_ = 0;
+  std::move_only_function<void()> stopped_;
   std::unique_ptr<tunnel::Connector> connector_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Agent>> Agent::start(io::LoopGroup& loops, Flags flags, Logger log) {
-  auto agent = std::make_unique<AgentImpl>(loops, std::move(flags), std::move(log));
+Result<std::unique_ptr<Agent>> Agent::start(io::LoopGroup& loops, Flags flags, GiveUp give_up, Logger log) {
+  auto agent = std::make_unique<AgentImpl>(loops, std::move(flags), std::move(give_up), std::move(log));
   if (Status status = agent->start(); !status.ok()) return fail(std::move(status));
   return agent;
 }

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "agentk/flags.h"
 #include "base/log.h"
@@ -13,14 +14,18 @@ class LoopGroup;
 
 namespace towline::agentk {
 
-/// The agent, put together: one loop with the connection to the server, the client of the cluster's API, the features and
-/// the observability endpoint.
+/// The agent, put together: one loop with the connection to the server, the client of the cluster's API, the
+/// features and the observability endpoint.
 class Agent {
  public:
-  static Result<std::unique_ptr<Agent>> start(io::LoopGroup& loops, Flags flags, Logger log);
+  /// `give_up` is called from the loop, at most once, when the first connection was not had in time
+  /// (Flags::startup_timeout_seconds): with what to tell the one who looks. The owner then ends the program.
+  using GiveUp = std::function<void(std::string explanation)>;
+  static Result<std::unique_ptr<Agent>> start(io::LoopGroup& loops, Flags flags, GiveUp give_up, Logger log);
   virtual ~Agent() = default;
 
-  /// Takes no more requests, lets running ones finish, then calls `stopped` from the loop. Safe from any thread.
+  /// Takes no more requests, lets running ones finish, then calls `stopped` from the loop. Safe from any
+  /// thread.
   virtual void stop(std::move_only_function<void()> stopped) = 0;
 };
 

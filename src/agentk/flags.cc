@@ -1,6 +1,9 @@
 #include "agentk/flags.h"
 
 #include <cstdlib>
+#include <sstream>
+#include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -8,6 +11,45 @@
 #include "base/text.h"
 
 namespace towline::agentk {
+namespace {
+
+// Kubernetes gives it to each container.
+constexpr const char* kInPod = "KUBERNETES_SERVICE_HOST";
+constexpr int kPodStartupTimeout = 60;
+
+std::string environment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+// The arguments of a running agent: `kubectl exec ... -- agentk doctor` examines what the container's agent
+// was started with.
+std::vector<std::string> arguments_of_first_process() {
+  const Result<std::string> text = read_file("/proc/1/cmdline");
+  std::vector<std::string> arguments;
+  std::istringstream all(text.value_or(""));
+  for (std::string each; std::getline(all, each, '\0');) arguments.push_back(each);
+  if (arguments.empty() || !arguments.front().ends_with("agentk")) return {};
+  return arguments;
+}
+
+std::vector<std::string> complete(std::vector<std::string> arguments) {
+  if (arguments.size() < 2 || arguments[1] != "doctor") return arguments;
+  for (const std::string& each : arguments) {
+    if (each.starts_with("--kas-address") || each == "--help" || each == "-h") return arguments;
+  }
+  const std::vector<std::string> running = arguments_of_first_process();
+  for (std::size_t i = 1; i < running.size(); ++i) {
+    if (!running[i].empty()) arguments.push_back(running[i]);
+  }
+  return arguments;
+}
+
+}  // namespace
+
+PodIdentity PodIdentity::from_environment() {
+  return {.namespace_ = environment("POD_NAMESPACE"), .name = environment("POD_NAME")};
+}
 
 ParsedFlags parse_flags(int argc, const char* const* argv) {
   ParsedFlags parsed;
@@ -45,6 +87,22 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
   app.add_option("--shutdown-timeout", flags.shutdown_timeout_seconds,
                  "Seconds that running requests have to finish after SIGTERM")
       ->capture_default_str();
+  flags.startup_timeout_seconds = environment(kInPod).empty() ? 0 : kPodStartupTimeout;
+  app.add_option("--startup-timeout", flags.startup_timeout_seconds,
+                 "Seconds for the first connection; without one the program then says why and ends, so that "
+                 "the pod shows it. 0: no limit. Default: 60 in a pod, else 0")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--termination-log", flags.termination_log,
+                 "File that is told why the program ends, where it exists")
+      ->capture_default_str();
+
+  CLI::App* const doctor = app.add_subcommand(
+      "doctor",
+      "Check the way to the server and to the cluster, step by step, and say what to change. Takes the same "
+      "flags; without --kas-address, in a container, those of the agent that runs there");
+  doctor->fallthrough();
+  std::string output = "text";
+  doctor->add_option("-o,--output", output, "text or json")->check(CLI::IsMember({"text", "json"}));
 
   const auto group = "Kubernetes API (as kubectl has them)";
   app.add_option("--kubeconfig", flags.kube.kubeconfig, "kubeconfig file; default: in-cluster, $KUBECONFIG")
@@ -67,11 +125,16 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
           ->group(group);
 
   try {
-    app.parse(argc, argv);
+    std::vector<std::string> arguments = complete({argv, argv + argc});
+    std::vector<const char*> raw;
+    for (const std::string& each : arguments) raw.push_back(each.c_str());
+    app.parse(static_cast<int>(raw.size()), raw.data());
   } catch (const CLI::ParseError& error) {
     parsed.exit_code = app.exit(error) == 0 ? 0 : 2;
     return parsed;
   }
+  if (doctor->parsed()) flags.command = Command::kDoctor;
+  flags.doctor_json = output == "json";
   if (insecure_flag->count() > 0) flags.kube.insecure_skip_tls_verify = insecure;
   return parsed;
 }

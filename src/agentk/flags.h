@@ -11,8 +11,21 @@
 
 namespace towline::agentk {
 
+/// The pod that the program runs in, as the chart's environment variables name it.
+struct PodIdentity {
+  std::string namespace_;  // POD_NAMESPACE
+  std::string name;        // POD_NAME
+
+  static PodIdentity from_environment();
+  bool known() const { return !namespace_.empty() && !name.empty(); }
+};
+
+enum class Command { kRun, kDoctor };
+
 /// agentk's command line and environment.
 struct Flags {
+  Command command = Command::kRun;
+  bool doctor_json = false;
   std::string kas_address;
   std::string token_file;
   std::string kas_ca_cert_file;
@@ -26,6 +39,8 @@ struct Flags {
   std::string log_level = "info";
   std::size_t max_streams = 10'000;
   int shutdown_timeout_seconds = 60;
+  int startup_timeout_seconds = 0;  // 0: none
+  std::string termination_log = "/dev/termination-log";
   kube::Overrides kube;
 };
 

@@ -1,28 +1,63 @@
 #include <cstdio>
+#include <fcntl.h>
+#include <mutex>
+#include <string>
 
 #include "agentk/agent.h"
+#include "agentk/examine.h"
 #include "agentk/flags.h"
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/signals.h"
 #include "io/loop.h"
+
+namespace towline::agentk {
+namespace {
+
+// Kubernetes shows what stands there as the reason of the container's end. It makes the file; nobody else
+// does.
+void write_termination_log(const std::string& path, const std::string& text) {
+  const Descriptor file(::open(path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
+  if (file.open()) (void)write_all(file.get(), text + "\n", path);
+}
+
+int run(const Flags& flags, const Logger& log) {
+  SignalWait signals;
+  const SystemClock clock;
+  std::mutex mutex;
+  std::string explanation;
+  io::LoopGroup loops(1, clock);
+  auto agent = Agent::start(
+      loops, flags,
+      [&](std::string why) {
+        const std::lock_guard lock(mutex);
+        explanation = std::move(why);
+        signals.finish();
+      },
+      log);
+  if (!agent) {
+    log.error("cannot start", {{"error", agent.error().message()}});
+    write_termination_log(flags.termination_log, "cannot start: " + agent.error().message());
+    return 1;
+  }
+  const bool drained =
+      signals.run([&] { (*agent)->stop([&] { signals.finish(); }); }, flags.shutdown_timeout_seconds);
+  if (!drained) log.warn("stopped with requests running");
+  loops.join();
+  if (explanation.empty()) return 0;
+  log.error("giving up", {{"error", explanation}});
+  write_termination_log(flags.termination_log, explanation);
+  return 1;
+}
+
+}  // namespace
+}  // namespace towline::agentk
 
 int main(int argc, char** argv) {
   using namespace towline;
   const agentk::ParsedFlags parsed = agentk::parse_flags(argc, argv);
   if (parsed.exit_code >= 0) return parsed.exit_code;
-  const Logger log = Logger::to_stderr(parse_log_level(parsed.flags.log_level).value_or(LogLevel::kInfo));
-
-  SignalWait signals;
-  const SystemClock clock;
-  io::LoopGroup loops(1, clock);
-  auto agent = agentk::Agent::start(loops, parsed.flags, log);
-  if (!agent) {
-    log.error("cannot start", {{"error", agent.error().message()}});
-    return 1;
-  }
-  const bool drained = signals.run([&] { (*agent)->stop([&] { signals.finish(); }); },
-                                   parsed.flags.shutdown_timeout_seconds);
-  if (!drained) log.warn("stopped with requests running");
-  loops.join();
-  return 0;
+  if (parsed.flags.command == agentk::Command::kDoctor) return agentk::examine(parsed.flags);
+  return agentk::run(parsed.flags,
+                     Logger::to_stderr(parse_log_level(parsed.flags.log_level).value_or(LogLevel::kInfo)));
 }

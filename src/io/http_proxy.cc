@@ -189,6 +189,23 @@ class ProxiedDial final : public Operation, public StreamHandler {
   std::string head_;
 };
 
+class ConnectDialer final : public Dialer {
+ public:
+  ConnectDialer(Dialer& direct, Url proxy, std::shared_ptr<TlsClientContext> proxy_tls)
+      : direct_(direct), proxy_(std::move(proxy)), proxy_tls_(std::move(proxy_tls)) {}
+
+  std::unique_ptr<Operation> dial(Loop& loop, DialTarget target, milliseconds timeout,
+                                  StreamCallback callback) override {
+    return std::make_unique<ProxiedDial>(direct_, loop, proxy_, proxy_tls_, std::move(target), timeout,
+                                         std::move(callback));
+  }
+
+ private:
+  Dialer& direct_;
+  const Url proxy_;
+  std::shared_ptr<TlsClientContext> proxy_tls_;
+};
+
 class ProxyDialer final : public Dialer {
  public:
   ProxyDialer(Dialer& direct, ProxySettings settings, std::shared_ptr<TlsClientContext> proxy_tls)
@@ -279,6 +296,11 @@ const Url* ProxySettings::proxy_for(std::string_view host, std::uint16_t port, b
 std::unique_ptr<Dialer> proxy_dialer(Dialer& direct, ProxySettings settings,
                                      std::shared_ptr<TlsClientContext> proxy_tls) {
   return std::make_unique<ProxyDialer>(direct, std::move(settings), std::move(proxy_tls));
+}
+
+std::unique_ptr<Dialer> connect_dialer(Dialer& direct, Url proxy,
+                                       std::shared_ptr<TlsClientContext> proxy_tls) {
+  return std::make_unique<ConnectDialer>(direct, std::move(proxy), std::move(proxy_tls));
 }
 
 }  // namespace towline::io

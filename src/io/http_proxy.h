@@ -58,4 +58,8 @@ class ProxySettings {
 std::unique_ptr<Dialer> proxy_dialer(Dialer& direct, ProxySettings settings,
                                      std::shared_ptr<TlsClientContext> proxy_tls);
 
+/// The same through one proxy for every target.
+std::unique_ptr<Dialer> connect_dialer(Dialer& direct, Url proxy,
+                                       std::shared_ptr<TlsClientContext> proxy_tls);
+
 }  // namespace towline::io

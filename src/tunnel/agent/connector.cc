@@ -18,7 +18,8 @@ bool is_secure(const Url& url) { return url.scheme == "grpcs" || url.scheme == "
 
 class ConnectorImpl final : public Connector {
  public:
-  ConnectorImpl(io::Loop& loop, io::Dialer& dialer, ConnectorOptions options, MakeSession make_session, Logger log)
+  ConnectorImpl(io::Loop& loop, io::Dialer& dialer, ConnectorOptions options, MakeSession make_session,
+                Logger log)
       : loop_(loop),
         dialer_(dialer),
         options_(std::move(options)),
@@ -89,12 +90,16 @@ class ConnectorImpl final : public Connector {
 
   void failed(const Status& why) {
     const auto delay = backoff_.next();
-    log_.warn("cannot connect to the server",
-              {{"address", options_.address.authority()}, {"error", why.message()}, {"retry_ms", delay.count()}});
+    log_.warn(
+        "cannot connect to the server",
+        {{"address", options_.address.authority()}, {"error", why.message()}, {"retry_ms", delay.count()}});
     retry_.start(delay);
+    if (options_.on_failed) options_.on_failed(why);
   }
 
   void established(std::unique_ptr<io::Stream> stream) {
+    const Result<Secret> token = options_.token();
+    if (!token) return failed(token.error());
     Connection& connection = connections_.emplace_back();
     Connection* const raw = &connection;
     connection.http = http::connect_http2(loop_, std::move(stream),
@@ -104,8 +109,9 @@ class ConnectorImpl final : public Connector {
                                           [this, raw, weak = std::weak_ptr<char>(alive_)](Status why) {
                                             if (!weak.expired()) closed(raw, why);
                                           });
-    grpc::ChannelOptions channel{.authority = options_.address.authority(), .user_agent = options_.user_agent};
-    channel.metadata.add("authorization", "Bearer " + options_.token.reveal());
+    grpc::ChannelOptions channel{.authority = options_.address.authority(),
+                                 .user_agent = options_.user_agent};
+    channel.metadata.add("authorization", "Bearer " + token->reveal());
     if (!is_websocket(options_.address)) {
       for (const auto& [name, value] : options_.headers) channel.metadata.add(name, value);
     }
@@ -172,13 +178,14 @@ Result<Url> parse_server_address(std::string_view text) {
   for (const std::string_view scheme : {"grpc", "grpcs", "ws", "wss"}) {
     if (url->scheme == scheme) return url;
   }
-  return fail(Code::kInvalidArgument, "server address \"" + std::string(text) + "\": scheme \"" + url->scheme +
-                                          "\" is not one of grpc, grpcs, ws and wss");
+  return fail(Code::kInvalidArgument, "server address \"" + std::string(text) + "\": scheme \"" +
+                                          url->scheme + "\" is not one of grpc, grpcs, ws and wss");
 }
 
 std::unique_ptr<Connector> Connector::start(io::Loop& loop, io::Dialer& dialer, ConnectorOptions options,
                                             MakeSession make_session, Logger log) {
-  return std::make_unique<ConnectorImpl>(loop, dialer, std::move(options), std::move(make_session), std::move(log));
+  return std::make_unique<ConnectorImpl>(loop, dialer, std::move(options), std::move(make_session),
+                                         std::move(log));
 }
 
 }  // namespace towline::tunnel

@@ -22,7 +22,8 @@ struct ConnectorOptions {
   Url address;  // grpc://, grpcs://, ws:// or wss://
   std::shared_ptr<io::TlsClientContext> tls;  // for grpcs and wss
   std::string tls_server_name;
-  Secret token;
+  /// Asked for with each connection, so that a token that was replaced meanwhile is used.
+  std::function<Result<Secret>()> token;
   std::string user_agent;
   /// Given by --kas-header: metadata of each call, or fields of the WebSocket handshake.
   http::Headers headers;
@@ -36,6 +37,8 @@ struct ConnectorOptions {
                           .maximum = std::chrono::milliseconds(15'000),
                           .factor = 1.2,
                           .jitter = 0.5};
+  /// Told of each attempt that failed; may be empty.
+  std::function<void(const Status& why)> on_failed;
 };
 
 /// Checks that an address has one of the four schemes and a host.

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/log.h"
+#include "base/status.h"
 #include "grpc/client.h"
 
 namespace gitlab::agent::agentcfg {
@@ -25,6 +26,8 @@ inline constexpr const char* kGetConfiguration = "/gitlab.agent.agent_configurat
 struct ConfigurationState {
   std::string commit_id;
   bool refused = false;  // the server does not accept our token
+  /// Told of each refusal; may be empty.
+  std::function<void(const Status& why)> on_refused;
 };
 
 /// Follows the agent's configuration on one connection: keeps a GetConfiguration call open and hands each new
