@@ -121,6 +121,7 @@ void add_agent_commands(Program& program) {
   deleting->add_flag("-y,--yes", gone->yes, "Do not ask");
   add_repo_option(deleting, gone->repo);
 
+  add_doctor_command(program, agent);
   add_agent_token_commands(program, agent);
   add_update_kubeconfig_command(program, agent);
   add_get_token_command(program, agent);

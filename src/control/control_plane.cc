@@ -175,6 +175,7 @@ Result<std::unique_ptr<ControlPlane>> ControlPlane::open(ControlPlaneOptions opt
 Backend& ControlPlane::backend() { return impl_->backend; }
 http::RequestHandler& ControlPlane::api() { return *impl_->api_handler; }
 http::RequestHandler& ControlPlane::git() { return *impl_->git_handler; }
+void ControlPlane::set_agent_doctor(AgentDoctor& doctor) { impl_->core.agent_doctor = &doctor; }
 const std::optional<FirstStart>& ControlPlane::first_start() const { return impl_->first_start; }
 
 }  // namespace towline::control

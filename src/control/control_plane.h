@@ -13,6 +13,8 @@
 
 namespace towline::control {
 
+class AgentDoctor;
+
 struct ControlPlaneOptions {
   /// Holds the database and the repositories; made when it is missing.
   std::string data_dir;
@@ -57,6 +59,8 @@ class ControlPlane {
   http::RequestHandler& api();
   /// Answers /<full/path>.git/...
   http::RequestHandler& git();
+  /// Whom the API asks about connected agents: before the first request. `doctor` outlives the requests.
+  void set_agent_doctor(AgentDoctor& doctor);
   /// Absent unless this start was the first.
   const std::optional<FirstStart>& first_start() const;
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "control/agent_doctor.h"
 #include "control/api/api.h"
 #include "control/domain/accounts.h"
 #include "control/domain/configurations.h"
@@ -23,6 +25,17 @@
 #include "control/test_support.h"
 
 namespace towline::control {
+
+/// An agent's answer, without an agent.
+class FakeDoctor final : public AgentDoctor {
+ public:
+  Result<std::string> examine(std::int64_t agent_id) override {
+    asked = agent_id;
+    return answer;
+  }
+  std::int64_t asked = 0;
+  Result<std::string> answer = R"({"healthy":true,"checks":[]})";
+};
 
 /// A control plane without network and threads: handlers are called directly, time stands still, and the user
 /// "root" is an administrator.
@@ -49,6 +62,7 @@ class PlaneTest : public ::testing::Test {
         api(core) {
     clock.advance(std::chrono::hours(24 * 20000));  // October 2024
     root = add_user("root", true);
+    core.agent_doctor = &doctor;
   }
 
   struct Person {
@@ -121,6 +135,7 @@ class PlaneTest : public ::testing::Test {
   Vault vault;
   Configurations configurations;
   Core core;
+  FakeDoctor doctor;
   api::Api api;
   Person root;
 };

@@ -19,6 +19,7 @@
 #include "kas/front.h"
 #include "kas/server_identity.h"
 #include "modules/configuration/server/configuration.h"
+#include "modules/doctor/server/examination.h"
 #include "modules/kubernetes_api/server/proxy.h"
 #include "modules/observability/observability.h"
 #include "modules/registrar/server/registrar.h"
@@ -80,7 +81,10 @@ class ServerImpl final : public Server {
  public:
   ServerImpl(io::LoopGroup& loops, const Clock& clock, Flags flags, Logger log)
       : loops_(loops), clock_(clock), flags_(std::move(flags)), log_(std::move(log)) {}
-  ~ServerImpl() override { loops_.join(); }
+  ~ServerImpl() override {
+    if (examination_) examination_->close();
+    loops_.join();
+  }
   ServerImpl(const ServerImpl&) = delete;
   ServerImpl& operator=(const ServerImpl&) = delete;
 
@@ -102,6 +106,7 @@ class ServerImpl final : public Server {
   void stop(std::move_only_function<void()> stopped) override {
     ready_ = false;
     log_.info("stopping: running requests may finish");
+    if (examination_) examination_->close();
     host_->drain(std::move(stopped));
   }
 
@@ -200,6 +205,8 @@ class ServerImpl final : public Server {
     configuration_ = configuration::ConfigurationServer::create(
         {.external_url = external_url_, .calls_per_minute = flags_.agent_connections_per_token_minute},
         backend, *authenticator_, clock_, log_);
+    examination_ = doctor::Examination::create(loops_, router_);
+    control_->set_agent_doctor(*examination_);
     proxy_metrics_ = std::make_unique<ProxyMetrics>(*observability_);
     proxy_ = kubernetes_api::Proxy::create({}, backend, router_, clock_, log_,
                                            [this](const auto& seen) { proxy_metrics_->observe(seen); });
@@ -306,6 +313,7 @@ class ServerImpl final : public Server {
   std::filesystem::file_time_type certificate_time_{};
   io::Timer certificate_timer_{loops_.at(0), [this] { check_certificate(); }};
 
+  std::unique_ptr<doctor::Examination> examination_;
   std::unique_ptr<control::ControlPlane> control_;
   std::unique_ptr<control::AgentAuthenticator> authenticator_;
   std::shared_ptr<tunnel::Router> router_;

@@ -4,12 +4,10 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
 #include <boost/json/array.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -17,9 +15,9 @@
 #include "base/clock.h"
 #include "io/loop.h"
 #include "kube/call.h"
-#include "kube/client.h"
 #include "kube/events.h"
 #include "kube/owner.h"
+#include "kube/test_client.h"
 
 namespace towline::kube {
 namespace {
@@ -29,88 +27,26 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::HasSubstr;
 
-struct Answer {
-  int status = 200;
-  std::string body;
-};
-
-/// Answers requests by a function, a turn of the loop later. Empty: never.
-class FakeClient final : public Client {
- public:
-  using Serve = std::function<std::optional<Answer>(const std::string& method, const std::string& target,
-                                                    const json::object& body)>;
-  FakeClient(io::Loop& loop, Serve serve) : loop_(loop), serve_(std::move(serve)) {}
-
-  std::unique_ptr<http::ClientExchange> start(http::RequestHead head, bool end,
-                                              http::ExchangeHandler* handler) override {
-    auto exchange = std::make_unique<Exchange>(*this, std::move(head), handler);
-    if (end) exchange->end({});
-    return exchange;
-  }
-  std::size_t connections() const override { return 0; }
-
- private:
-  class Exchange final : public http::ClientExchange {
-   public:
-    Exchange(FakeClient& client, http::RequestHead head, http::ExchangeHandler* handler)
-        : client_(client), head_(std::move(head)), handler_(handler) {}
-    void set_handler(http::ExchangeHandler* handler) override { handler_ = handler; }
-    void write(std::span<const std::byte> data) override {
-      body_.append(reinterpret_cast<const char*>(data.data()), data.size());
-    }
-    void end(const http::Headers&) override {
-      client_.loop_.post([this, weak = std::weak_ptr<char>(alive_)] {
-        if (!weak.expired()) answer();
-      });
-    }
-    std::size_t unsent() const override { return 0; }
-    void consume(std::size_t) override {}
-    void reset() override { alive_.reset(); }
-    io::Loop& loop() override { return client_.loop_; }
-    std::string_view peer() const override { return "fake"; }
-
-   private:
-    void answer() {
-      const json::object body = body_.empty() ? json::object() : json::parse(body_).as_object();
-      const auto answer = client_.serve_(head_.method, head_.target, body);
-      if (!answer) return;
-      const std::weak_ptr<char> weak = alive_;
-      handler_->on_response({.status = answer->status}, false);
-      if (!weak.expired()) handler_->on_body(std::as_bytes(std::span(answer->body)));
-      if (!weak.expired()) handler_->on_end({});
-    }
-
-    FakeClient& client_;
-    http::RequestHead head_;
-    http::ExchangeHandler* handler_;
-    std::string body_;
-    std::shared_ptr<char> alive_ = std::make_shared<char>();
-  };
-
-  io::Loop& loop_;
-  Serve serve_;
-};
-
 /// One Lease as the Kubernetes API keeps it: a write needs the version that was read.
 class LeaseStore {
  public:
-  std::optional<Answer> serve(const std::string& method, const std::string& target,
-                              const json::object& body) {
+  std::optional<FakeAnswer> serve(const std::string& method, const std::string& target,
+                                  const json::object& body) {
     ++requests;
     if (silent) return std::nullopt;
-    if (refused != 0) return Answer{refused, R"({"kind":"Status","message":"leases is forbidden"})"};
+    if (refused != 0) return FakeAnswer{refused, R"({"kind":"Status","message":"leases is forbidden"})"};
     const std::string leases = "/apis/coordination.k8s.io/v1/namespaces/ns/leases";
-    if (target != (method == "POST" ? leases : leases + "/agent-7-lock")) return Answer{404, "{}"};
-    if (method == "GET") return exists ? Answer{200, json::serialize(lease)} : Answer{404, "{}"};
-    if (method == "POST" && exists) return Answer{409, "{}"};
+    if (target != (method == "POST" ? leases : leases + "/agent-7-lock")) return FakeAnswer{404, "{}"};
+    if (method == "GET") return exists ? FakeAnswer{200, json::serialize(lease)} : FakeAnswer{404, "{}"};
+    if (method == "POST" && exists) return FakeAnswer{409, "{}"};
     if (method == "PUT" && text_at(body, {"metadata", "resourceVersion"}) != std::to_string(version)) {
-      return Answer{409, "{}"};
+      return FakeAnswer{409, "{}"};
     }
     exists = true;
     lease = body;
     lease["metadata"].as_object()["resourceVersion"] = std::to_string(++version);
     if (std::exchange(lose_answer, false)) return std::nullopt;
-    return Answer{200, json::serialize(lease)};
+    return FakeAnswer{200, json::serialize(lease)};
   }
   std::string holder() const { return text_at(lease, {"spec", "holderIdentity"}); }
 
@@ -276,7 +212,7 @@ class OwnerTest : public testing::Test {
   std::string owner_of(std::map<std::string, std::string> objects) {
     FakeClient client(loop_, [&](const auto&, const std::string& target, const auto&) {
       const auto found = objects.find(target);
-      return found == objects.end() ? Answer{403, R"({"message":"no"})"} : Answer{200, found->second};
+      return found == objects.end() ? FakeAnswer{403, R"({"message":"no"})"} : FakeAnswer{200, found->second};
     });
     std::string text = "never answered";
     const auto search =
@@ -315,7 +251,7 @@ TEST(EventTest, IsRecordedInItsNamespace) {
   FakeClient client(loop, [&](const auto& method, const auto& target, const auto& body) {
     where = method + " " + target;
     sent = body;
-    return Answer{201, "{}"};
+    return FakeAnswer{201, "{}"};
   });
   const auto operation = record_event(loop, client,
                                       {.namespace_ = "ns",

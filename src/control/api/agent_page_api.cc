@@ -1,6 +1,7 @@
 // What the page of an agent shows beside the agent itself.
 #include <boost/json.hpp>
 
+#include "control/agent_doctor.h"
 #include "control/api/agents.h"
 #include "control/api/respond.h"
 #include "control/domain/configurations.h"
@@ -100,11 +101,35 @@ Result<http::Response> list_configurations(Context& context) {
   return json_response(200, items);
 }
 
+// Asks the agent itself, which takes seconds.
+Result<http::Response> examine(Context& context) {
+  auto found = find_agent(context, kReadAgents);
+  if (!found) return fail(found.error());
+  if (context.core.agent_doctor == nullptr)
+    return fail(Code::kUnavailable, "agents cannot be reached from here");
+  auto report = context.core.agent_doctor->examine(found->agent.id);
+  if (report)
+    return http::Response{.status = 200, .headers = {{"content-type", "application/json"}}, .body = *report};
+  switch (report.error().code()) {
+    case Code::kResourceExhausted: {
+      http::Response response = http::json_message(429, report.error().message());
+      response.headers.add("retry-after", "5");
+      return response;
+    }
+    case Code::kUnimplemented:
+      return http::json_message(501, report.error().message());
+    default:
+      return fail(report.error());
+  }
+}
+
 constexpr Route kRoutes[] = {
     {"GET", "/projects/:id/cluster_agents/:agent_id/connections", list_connections, Need::kUser,
      "Pods of the agent that are connected"},
     {"GET", "/projects/:id/cluster_agents/:agent_id/activity", list_activity, Need::kUser,
      "A week of what happened to the agent, the newest first", "page:integer per_page:integer"},
+    {"POST", "/projects/:id/cluster_agents/:agent_id/doctor", examine, Need::kUser,
+     "Has a connected agent check its way to the server and to its cluster"},
     {"GET", "/projects/:id/cluster_agents/:agent_id/configuration", get_configuration, Need::kUser,
      "The configuration in force and what its newest version is worth"},
 };

@@ -208,5 +208,19 @@ TEST(AgentStatusTest, WarnsOfPodsThatDiffer) {
   EXPECT_THAT(status.versions, ElementsAre("v17.0.0", "v17.1.0"));
 }
 
+TEST_F(AgentPageTest, TheDoctorIsAskedForTheAgentAndItsRefusalsAreTold) {
+  const std::string path = kAgents + "/" + std::to_string(id) + "/doctor";
+  EXPECT_EQ(expect(200, "POST", path, root.token).at("healthy"), true);
+  EXPECT_EQ(doctor.asked, id);
+  doctor.answer = fail(Code::kUnavailable, "the agent is not connected");
+  EXPECT_EQ(expect(503, "POST", path, root.token).at("message"), "the agent is not connected");
+  doctor.answer = fail(Code::kUnimplemented, "cannot be asked");
+  expect(501, "POST", path, root.token);
+  doctor.answer = fail(Code::kResourceExhausted, "others");
+  EXPECT_EQ(header(call("POST", path, root.token), "retry-after"), "5");
+  core.agent_doctor = nullptr;
+  expect(503, "POST", path, root.token);
+}
+
 }  // namespace
 }  // namespace towline::control

@@ -84,6 +84,7 @@ const std::map<Key, Least>& table() {
           "/:agent_id/url_configurations", "/:agent_id/url_configurations/:url_id"}) {
       read(Least::kDeveloper, agents + path);
     }
+    add(Least::kDeveloper, "POST", agents + "/:agent_id/doctor");
     for (const char* path : {"", "/:agent_id/tokens", "/:agent_id/url_configurations"}) {
       add(Least::kMaintainer, "POST", agents + path);
     }

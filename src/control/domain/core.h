@@ -9,6 +9,7 @@
 
 namespace towline::control {
 
+class AgentDoctor;
 class Configurations;
 class Database;
 class EventHub;
@@ -37,6 +38,8 @@ struct Core {
   std::string kas_external_url;        // where agents connect
   std::string k8s_proxy_external_url;  // base of the Kubernetes API proxy
   std::string ca_certificate;          // PEM, when clients cannot know this server's CA; else empty
+  /// Set before the first request; null where agents cannot be reached.
+  AgentDoctor* agent_doctor = nullptr;
 
   Millis now() const { return millis(clock.wall()); }
 };

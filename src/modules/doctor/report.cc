@@ -23,7 +23,12 @@ std::string padded(std::string_view text, std::size_t width) {
   return out;
 }
 
-std::string shortened(const std::string& text) { return text.substr(0, kMaxText); }
+// Without half a character at the end: UTF-8's later bytes begin with the bits 10.
+std::string shortened(const std::string& text) {
+  std::size_t size = std::min(text.size(), kMaxText);
+  while (size < text.size() && size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0U) == 0x80U) --size;
+  return text.substr(0, size);
+}
 
 Verdict verdict_of(rpc::Verdict verdict) {
   return verdict >= rpc::ok && verdict <= rpc::skipped ? static_cast<Verdict>(verdict) : Verdict::kFailed;
