@@ -1,76 +1,12 @@
 """The agent behind real HTTP proxies, squid and tinyproxy, as its environment names them."""
 
-import os
-import pathlib
-import shutil
-import socket
-import subprocess
-import tempfile
-
 import pytest
 
+import proxies
 import towline
 
 # A name that is not loopback's, so that proxies are asked; it means this machine.
 NAME = "198.18.0.1"
-
-
-class Proxy:
-    """Runs a proxy in the foreground and reads its log; users are named `agent`."""
-
-    def __init__(self, folder, password):
-        self.port = towline.free_port()
-        self.folder = folder
-        self.seen = folder / "access.log"
-        self.process = subprocess.Popen(self.command(password), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        towline.wait_for(lambda: listens(self.port), f"{self.process.args[0]} to listen")
-
-    def requests(self):
-        return self.seen.read_text() if self.seen.exists() else ""
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(30)
-        shutil.rmtree(self.folder)
-
-
-class Squid(Proxy):
-    def command(self, password):
-        lines = [f"http_port 127.0.0.1:{self.port}", f"pid_filename {self.folder}/squid.pid", "cache deny all",
-                 f"access_log stdio:{self.seen}", f"cache_log {self.folder}/cache.log",
-                 f"coredump_dir {self.folder}", "shutdown_lifetime 1 seconds"]
-        if password:
-            users = self.folder / "users"
-            subprocess.run(["htpasswd", "-bc", users, "agent", password], check=True, capture_output=True)
-            lines += [f"auth_param basic program /usr/lib/squid/basic_ncsa_auth {users}",
-                      "acl known proxy_auth REQUIRED", "http_access allow known", "http_access deny all"]
-        else:
-            lines += ["http_access allow all"]
-        settings = self.folder / "squid.conf"
-        settings.write_text("\n".join(lines) + "\n")
-        return ["squid", "-N", "-f", settings]
-
-
-class Tinyproxy(Proxy):
-    def command(self, password):
-        lines = [f"Port {self.port}", "Listen 127.0.0.1", f'LogFile "{self.seen}"', "LogLevel Connect", "Timeout 600",
-                 "MaxClients 100"]
-        if password:
-            lines.append(f"BasicAuth agent {password}")
-        settings = self.folder / "tinyproxy.conf"
-        settings.write_text("\n".join(lines) + "\n")
-        return ["tinyproxy", "-d", "-c", settings]
-
-
-def listens(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-        return True
-    except OSError:
-        return False
-
-
-PROXIES = {"squid": Squid, "tinyproxy": Tinyproxy}
 
 
 @pytest.fixture
@@ -98,16 +34,13 @@ def behind(tmp_path, cluster):
     system.stop()
 
 
-@pytest.fixture(params=PROXIES)
+@pytest.fixture(params=proxies.KINDS)
 def make_proxy(request):
     """Starts a proxy of each kind."""
     started = []
 
     def make(password=None):
-        # squid drops root's rights, and pytest's folders are root's alone.
-        folder = pathlib.Path(tempfile.mkdtemp(prefix="towline-proxy-"))
-        os.chmod(folder, 0o777)
-        started.append(PROXIES[request.param](folder, password))
+        started.append(proxies.KINDS[request.param](password))
         return started[-1]
 
     yield make
@@ -120,7 +53,7 @@ def test_every_scheme_goes_through_the_proxy(behind, api, make_proxy, scheme):
     proxy = make_proxy()
     behind.kubeconfig = api.kubeconfig()
     variable = "HTTPS_PROXY" if scheme in ("wss", "grpcs") else "http_proxy"
-    agent = behind({variable: f"http://127.0.0.1:{proxy.port}"}, scheme)
+    agent = behind({variable: proxy.url}, scheme)
     assert behind.system.request("/echo")[0] == 200
     assert agent.process.log_lines("the server is reached through an HTTP proxy")
     agent.stop()
@@ -148,7 +81,7 @@ def test_exceptions_are_dialled_directly(behind, api, make_proxy):
     proxy = make_proxy()
     behind.kubeconfig = api.kubeconfig()
     for exception in ("198.18.0.0/15", f"{NAME}:{behind.system.kas.port}", "*"):
-        agent = behind({"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}", "no_proxy": f"example.com,{exception}"})
+        agent = behind({"HTTPS_PROXY": proxy.url, "no_proxy": f"example.com,{exception}"})
         assert not agent.process.log_lines("the server is reached through an HTTP proxy")
         agent.stop()
     assert NAME not in proxy.requests()
@@ -157,7 +90,7 @@ def test_exceptions_are_dialled_directly(behind, api, make_proxy):
 def test_the_agent_outlives_its_proxy(behind, api, make_proxy):
     first = make_proxy()
     behind.kubeconfig = api.kubeconfig()
-    agent = behind({"HTTPS_PROXY": f"http://127.0.0.1:{first.port}"})
+    agent = behind({"HTTPS_PROXY": first.url})
     first.process.kill()
     towline.wait_for(lambda: f"HTTP proxy 127.0.0.1:{first.port}: connect" in agent.process.log(),
                      "the proxy to be missed by name")

@@ -1,18 +1,11 @@
 {{- define "gitlab-agent.name" -}}
-{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimAll "-." }}
 {{- end }}
 
 {{- define "gitlab-agent.fullname" -}}
-{{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
-{{- else -}}
 {{- $name := include "gitlab-agent.name" . -}}
-{{- if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 63 | trimSuffix "-" }}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" }}
-{{- end }}
-{{- end }}
+{{- $full := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) -}}
+{{- default $full .Values.fullnameOverride | trunc 63 | trimAll "-." }}
 {{- end }}
 
 {{- define "gitlab-agent.selectorLabels" -}}
@@ -20,32 +13,47 @@ app.kubernetes.io/name: {{ include "gitlab-agent.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
-{{- define "gitlab-agent.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{ include "gitlab-agent.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-{{- with .Values.additionalLabels }}
-{{ toYaml . }}
+{{- /* A tag may hold what a label may not. */}}
+{{- define "gitlab-agent.version" -}}
+{{- regexReplaceAll "[^-A-Za-z0-9_.]" (default .Chart.AppVersion .Values.image.tag) "_" | trunc 63 | trimAll "-_." }}
 {{- end }}
+
+{{- define "gitlab-agent.labels" -}}
+{{- $labels := include "gitlab-agent.selectorLabels" . | fromYaml -}}
+{{- $_ := set $labels "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimAll "-_.") -}}
+{{- $_ := set $labels "app.kubernetes.io/version" (include "gitlab-agent.version" .) -}}
+{{- $_ := set $labels "app.kubernetes.io/managed-by" .Release.Service -}}
+{{- toYaml (merge $labels (.Values.additionalLabels | default dict)) }}
+{{- end }}
+
+{{- /* Not those that change with every version, which would start new pods. */}}
+{{- define "gitlab-agent.podLabels" -}}
+{{- $labels := include "gitlab-agent.selectorLabels" . | fromYaml -}}
+{{- toYaml (merge $labels (.Values.podLabels | default dict) (.Values.additionalLabels | default dict)) }}
+{{- end }}
+
+{{- /* "true" or nothing. */}}
+{{- define "gitlab-agent.observability" -}}
+{{- if (.Values.config.observability).enabled }}true{{ end }}
+{{- end }}
+
+{{- define "gitlab-agent.observabilityTls" -}}
+{{- if and (.Values.config.observability).enabled ((.Values.config.observability).tls).enabled }}true{{ end }}
 {{- end }}
 
 {{- define "gitlab-agent.serviceAccountName" -}}
-{{- if .Values.serviceAccount.create -}}
-{{ default (include "gitlab-agent.fullname" .) .Values.serviceAccount.name }}
-{{- else -}}
-{{ default "default" .Values.serviceAccount.name }}
-{{- end }}
+{{- default (include "gitlab-agent.fullname" .) .Values.serviceAccount.name }}
 {{- end }}
 
 {{- define "gitlab-agent.secretName" -}}
-{{ .Values.config.secretName | default (printf "%s-token" (include "gitlab-agent.fullname" .)) }}
+{{- default (printf "%s-token" (include "gitlab-agent.fullname" .)) .Values.config.secretName }}
 {{- end }}
 
 {{- define "gitlab-agent.observabilitySecretName" -}}
-{{- if .Values.config.observability.tls.secret.create -}}
-{{ .Values.config.observability.tls.secret.name }}
-{{- else -}}
-{{ .Values.config.observability.tls.secret.name }}
+{{- default (printf "%s-observability" (include "gitlab-agent.fullname" .)) (.Values.config.observability.tls.secret).name }}
 {{- end }}
+
+{{- /* A Service's name is one DNS label. */}}
+{{- define "gitlab-agent.observabilityServiceName" -}}
+{{- include "gitlab-agent.fullname" . | replace "." "-" | trunc 49 | trimAll "-" }}-observability
 {{- end }}
