@@ -5,6 +5,8 @@ import subprocess
 
 import pytest
 
+import chart as charts
+import release as releases
 import towline
 import upstream
 
@@ -122,3 +124,50 @@ def shared(tmp_path_factory, cluster):
 def tunnel(shared, cluster, namespace):
     """kubectl through the shared tunnel, in the run's namespace."""
     return Kubectl(cluster["TOWLINE_KUBECTL"], shared.kubeconfig(), namespace)
+
+
+@pytest.fixture(scope="session")
+def image(cluster, tmp_path_factory):
+    """The agent's image, in the node's container runtime."""
+    archive = tmp_path_factory.mktemp("images") / "agentk.tar"
+    subprocess.run([towline.REPOSITORY / "image/build", "--output", archive.parent, "agentk"], check=True, timeout=300)
+    with open(archive, "rb") as content:
+        releases.in_node("ctr", "-n", "k8s.io", "image", "import", "-", input=content)
+    return archive
+
+
+@pytest.fixture
+def helm(request, cluster, tmp_path):
+    """The newer helm, or the one that the test's parameter names."""
+    which = getattr(request, "param", "TOWLINE_HELM")
+    return releases.Helm(cluster[which], tmp_path / "helm", cluster["KUBECONFIG"])
+
+
+@pytest.fixture
+def chart(helm):
+    return charts.Chart(helm)
+
+
+@pytest.fixture
+def reachable(tmp_path):
+    """A server that pods can reach, with project, agent and token."""
+    made = towline.System(tmp_path / "server", host=releases.HOST)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def place(direct):
+    """A namespace of the test's own."""
+    name = releases.random_name("install")
+    direct.run("create", "namespace", name)
+    yield name
+    direct.run("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def release(helm, direct, reachable, place, image):
+    """A release that the test installs."""
+    made = releases.Release(helm, direct, reachable, place)
+    yield made
+    made.uninstall(check=False)

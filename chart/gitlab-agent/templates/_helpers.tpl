@@ -53,7 +53,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- default (printf "%s-observability" (include "gitlab-agent.fullname" .)) (.Values.config.observability.tls.secret).name }}
 {{- end }}
 
-{{- /* A Service's name is one DNS label. */}}
+{{- /* A Service's name is one DNS label and begins with a letter. */}}
 {{- define "gitlab-agent.observabilityServiceName" -}}
-{{- include "gitlab-agent.fullname" . | replace "." "-" | trunc 49 | trimAll "-" }}-observability
+{{- $name := include "gitlab-agent.fullname" . | replace "." "-" -}}
+{{- regexReplaceAll "^([0-9])" $name "agent-${1}" | trunc 49 | trimAll "-" }}-observability
 {{- end }}
