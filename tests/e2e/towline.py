@@ -347,7 +347,8 @@ class System:
 class Upstream:
     """nginx with TLS, in the place of a cluster's API where a test needs an answer of its own choosing."""
 
-    def __init__(self, folder, locations, certificate_for=("localhost", "127.0.0.1"), http2=False):
+    def __init__(self, folder, locations, certificate_for=("localhost", "127.0.0.1"), http2=False,
+                 address="127.0.0.1"):
         self.folder = pathlib.Path(folder) / f"nginx-{time.monotonic_ns()}"
         self.folder.mkdir(parents=True)
         self.port = free_port()
@@ -367,7 +368,7 @@ http {{
   keepalive_requests 1000000; client_max_body_size 0;
   map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
   server {{
-    listen 127.0.0.1:{self.port} ssl{h2};
+    listen {address}:{self.port} ssl{h2};
     ssl_certificate {self.folder}/cert.pem; ssl_certificate_key {self.folder}/key.pem;
     {locations}
   }}
