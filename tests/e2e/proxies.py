@@ -13,12 +13,13 @@ import towline
 class Proxy:
     """Runs a proxy in the foreground at an address of this machine and reads its log; users are named `agent`."""
 
-    def __init__(self, password=None, host="127.0.0.1"):
+    def __init__(self, password=None, host="127.0.0.1", hosts=None):
         # squid drops root's rights, and pytest's folders are root's alone.
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="towline-proxy-"))
         os.chmod(self.folder, 0o777)
         self.host, self.port = host, towline.free_port()
         self.seen = self.folder / "access.log"
+        self.hosts = hosts  # lines of a hosts file of its own
         self.process = subprocess.Popen(self.command(password), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         towline.wait_for(self.listens, f"{self.process.args[0]} to listen")
 
@@ -47,6 +48,9 @@ class Squid(Proxy):
         lines = [f"http_port {self.host}:{self.port}", f"pid_filename {self.folder}/squid.pid", "cache deny all",
                  f"access_log stdio:{self.seen}", f"cache_log {self.folder}/cache.log",
                  f"coredump_dir {self.folder}", "shutdown_lifetime 1 seconds"]
+        if self.hosts:
+            (self.folder / "hosts").write_text(self.hosts)
+            lines.append(f"hosts_file {self.folder}/hosts")
         if password:
             users = self.folder / "users"
             subprocess.run(["htpasswd", "-bc", users, "agent", password], check=True, capture_output=True)

@@ -15,12 +15,14 @@ def behind(tmp_path, cluster):
     system = towline.System(tmp_path / "server", "--cleartext", "allow", host=NAME)
     started = []
 
-    def start(environment, scheme="wss", wait=True):
+    def start(environment, scheme="wss", wait=True, host=NAME, hosts=None):
+        """`hosts`: a file that stands in the place of /etc/hosts for the agent alone."""
         path = "/-/kubernetes-agent/" if scheme.startswith("ws") else ""
         ca = system.kas.ca_file if scheme in ("wss", "grpcs") else None
         clean = {name: "" for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy")}
-        agent = towline.Agentk(system.folder, f"{scheme}://{NAME}:{system.kas.port}{path}", system.agent_token,
-                               start.kubeconfig, ca_file=ca, environment={**clean, **environment})
+        agent = towline.Agentk(system.folder, f"{scheme}://{host}:{system.kas.port}{path}", system.agent_token,
+                               start.kubeconfig, "--kas-tls-server-name", NAME, ca_file=ca,
+                               environment={**clean, **environment}, hosts=hosts)
         started.append(agent)
         if wait:
             agent.wait_ready()
@@ -77,14 +79,35 @@ def test_what_a_proxy_refuses_is_said(behind, api, make_proxy):
     assert not wrong.ready()
 
 
-def test_exceptions_are_dialled_directly(behind, api, make_proxy):
-    proxy = make_proxy()
+# A name for the server, known to the agent's process and to the proxy and to nobody else.
+HOST = "kas.corp.test"
+
+
+def exceptions(port):
+    """NO_PROXY's entries, and whether each excepts HOST or NAME."""
+    return [(HOST, HOST, True), (HOST, ".corp.test", True), (HOST, "corp.test", True), (HOST, f"{HOST}:{port}", True),
+            (HOST, "*", True), (NAME, "198.18.0.0/15", True), (NAME, NAME, True), (NAME, f"{NAME}:{port}", True),
+            (HOST, f".{HOST}", False), (HOST, "orp.test", False), (HOST, f"{HOST}:1", False),
+            (NAME, "198.20.0.0/16", False), (NAME, "198.18.0.0/15:1", False)]
+
+
+@pytest.mark.parametrize("scheme", ["wss", "grpcs", "ws", "grpc"])
+def test_no_proxy_excepts_hosts_suffixes_networks_and_ports(behind, api, tmp_path, scheme):
+    hosts = tmp_path / "hosts"
+    hosts.write_text(f"127.0.0.1 localhost\n{NAME} {HOST}\n")
+    squid = proxies.Squid(hosts=hosts.read_text())
     behind.kubeconfig = api.kubeconfig()
-    for exception in ("198.18.0.0/15", f"{NAME}:{behind.system.kas.port}", "*"):
-        agent = behind({"HTTPS_PROXY": proxy.url, "no_proxy": f"example.com,{exception}"})
-        assert not agent.process.log_lines("the server is reached through an HTTP proxy")
-        agent.stop()
-    assert NAME not in proxy.requests()
+    secure = scheme in ("wss", "grpcs")
+    try:
+        for number, (host, entry, excepted) in enumerate(exceptions(behind.system.kas.port)):
+            variables = ["HTTPS_PROXY" if secure else "HTTP_PROXY", "NO_PROXY"]
+            names = [name.lower() if number % 2 else name for name in variables]
+            agent = behind({names[0]: squid.url, names[1]: f"example.com, {entry}"}, scheme, host=host, hosts=hosts)
+            direct = not agent.process.log_lines("the server is reached through an HTTP proxy")
+            assert direct == excepted, f"{names[1]}={entry} for {scheme}://{host}"
+            agent.stop()
+    finally:
+        squid.stop()
 
 
 def test_the_agent_outlives_its_proxy(behind, api, make_proxy):

@@ -249,7 +249,8 @@ class Kas:
 class Agentk:
     """An agent process."""
 
-    def __init__(self, folder, address, token, kubeconfig, *flags, ca_file=None, environment=None):
+    def __init__(self, folder, address, token, kubeconfig, *flags, ca_file=None, environment=None, hosts=None):
+        """`hosts`: a file that this process has for /etc/hosts, in a mount namespace of its own."""
         self.folder = pathlib.Path(folder)
         self.metrics_port = free_port()
         token_file = self.folder / f"agent-token-{self.metrics_port}"
@@ -259,6 +260,9 @@ class Agentk:
                      *flags]
         if ca_file:
             arguments += ["--kas-ca-cert-file", ca_file]
+        if hosts:
+            arguments = ["unshare", "--mount", "sh", "-ec", f'mount --bind "{hosts}" /etc/hosts; exec "$@"', "sh",
+                         *arguments]
         self.process = Process("agentk", arguments, self.folder, environment)
 
     def ready(self):
