@@ -112,8 +112,8 @@ def test_secrets_that_change_start_new_pods(chart):
 LABEL = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 
 
-@pytest.mark.parametrize("name", ["a" * 53, "a" * 40 + "-gitlab-agent", "a-" * 24 + "b.c-d", "1" * 48 + ".a--b"])
-def test_long_names_are_valid_everywhere(chart, direct, place, name):
+@pytest.mark.parametrize("name", ["a" * 53, "a" * 40 + "-gitlab-agent", "a-" * 24 + "b.c-d", "1" * 48 + ".a--b", "10"])
+def test_names_are_valid_everywhere(chart, direct, place, name):
     values = {"serviceMonitor.enabled": True, "networkPolicy.enabled": True, "config.kasCaCert": "a CA", **TLS,
               "image.tag": "v1@sha256:" + "0" * 64, "additionalLabels": {"app.kubernetes.io/name": "mine"}}
     objects = chart.render(values, "--namespace", place, "--kube-version", "1.20.2", release_name=name)

@@ -88,6 +88,12 @@ def test_the_agent_may_what_the_chosen_role_may_and_choose_a_leader(release):
     assert status == 403 and f"system:serviceaccount:{release.namespace}:agent-gitlab-agent".encode() in body
     assert [each for each in ELECTION if not may(release, *each)] == []
     assert not may(release, "delete", "pods")
+    lease = ("get", f"lease/agent-{release.system.agent_id}-lock", "-o")
+    where = "jsonpath={.metadata.ownerReferences[0].kind}/{.metadata.ownerReferences[0].name}"
+    towline.wait_for(lambda: release.direct.out(*lease, where, check=False) == "Deployment/agent-gitlab-agent-v2",
+                     "a leader whose Lease is the Deployment's")
+    holder = release.direct.out(*lease, "jsonpath={.spec.holderIdentity}")
+    assert any(pod in holder for pod in release.pods()), holder
 
 
 def test_without_rbac_the_agent_may_nothing(release):

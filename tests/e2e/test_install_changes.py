@@ -16,8 +16,8 @@ def test_a_rolling_restart_and_a_new_token_fail_no_request(release):
         second = system.kas.agent_token(system.agent_id)
         release.install(token=second["token"])
         release.ready()
-        system.kas.api("DELETE", f"/projects/root%2Fdemo/cluster_agents/{system.agent_id}/tokens/{system.agent_token_id}",
-                       expect=204)
+        tokens = f"/projects/root%2Fdemo/cluster_agents/{system.agent_id}/tokens"
+        system.kas.api("DELETE", f"{tokens}/{system.agent_token_id}", expect=204)
         load.passes()
 
 
@@ -81,6 +81,8 @@ def test_uninstalling_takes_all_away_that_values_have_added(release):
                     "--set-file", f"config.observability.tls.key={kas.ca_file.with_suffix('.key')}",
                     "--set-json", "extraManifests=" + json.dumps([extra]), replicas=2)
     release.ready(2)
+    lease = f"lease.coordination.k8s.io/agent-{release.system.agent_id}-lock"
+    towline.wait_for(lambda: lease in objects.of(release.namespace), "a leader")
     added = set(objects.of(release.namespace)) - set(before)
     assert {name.split("/")[0] for name in added} >= {
         "configmap", "secret", "serviceaccount", "pod", "deployment.apps", "replicaset.apps",

@@ -9,8 +9,8 @@
 {{- end }}
 
 {{- define "gitlab-agent.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "gitlab-agent.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "gitlab-agent.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- /* A tag may hold what a label may not. */}}
