@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "control/backend.h"
 #include "http/exchange.h"
+#include "io/address_policy.h"
 
 namespace towline::control {
 
@@ -28,6 +29,8 @@ struct ControlPlaneOptions {
   std::string k8s_proxy_external_url;
   /// PEM of the CA that signed this server's certificate, when it is one that the server has made itself.
   std::string ca_certificate;
+  /// For the addresses that users have this server dial.
+  io::AddressPolicy outbound;
   /// Used instead of random ones when the first start makes the user "root"; ignored later.
   std::optional<Secret> root_password;
   std::optional<Secret> root_token;

@@ -21,6 +21,14 @@ Result<SocketAddress> parse_address(const std::string& ip, std::uint16_t port) {
   return address;
 }
 
+std::optional<SocketAddress> literal_address(std::string host, std::uint16_t port) {
+  if (host.find('\0') != std::string::npos) return std::nullopt;
+  if (host.ends_with('.')) host.pop_back();
+  auto address = parse_address(host, port);
+  if (!address) return std::nullopt;
+  return *address;
+}
+
 std::string ip_of(const SocketAddress& address) {
   char text[NI_MAXHOST];
   if (::getnameinfo(address.get(), address.size, text, sizeof text, nullptr, 0, NI_NUMERICHOST) != 0)

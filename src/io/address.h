@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <sys/socket.h>
 
@@ -20,6 +21,10 @@ struct SocketAddress {
 
 /// From a literal, "192.0.2.1", "2001:db8::1" or "fe80::1%eth0"; names are not looked up.
 Result<SocketAddress> parse_address(const std::string& ip, std::uint16_t port);
+
+/// The address that a host is by itself, in any notation that parse_address() and the system's resolver take
+/// for one ("127.1", "0x7f000001"), with or without a dot at its end. Nothing for a name.
+std::optional<SocketAddress> literal_address(std::string host, std::uint16_t port);
 
 /// "192.0.2.1" or "2001:db8::1". An IPv4 address inside IPv6 (::ffff:192.0.2.1) is given as IPv4.
 std::string ip_of(const SocketAddress& address);

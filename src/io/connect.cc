@@ -1,5 +1,6 @@
 #include "io/connect.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <sys/socket.h>
@@ -66,6 +67,13 @@ class TcpConnect final : public Operation, private Descriptor::Watcher {
 
 std::unique_ptr<Operation> tcp_connect(Loop& loop, const ResolvedAddress& address, StreamCallback callback) {
   return std::make_unique<TcpConnect>(loop, address, std::move(callback));
+}
+
+std::chrono::milliseconds time_for_next(std::chrono::nanoseconds left, std::size_t count) {
+  using std::chrono::milliseconds;
+  constexpr milliseconds kLeast{2000};
+  return std::max(std::chrono::duration_cast<milliseconds>(left) / static_cast<milliseconds::rep>(count),
+                  kLeast);
 }
 
 }  // namespace towline::io

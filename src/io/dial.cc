@@ -1,6 +1,5 @@
 #include "io/dial.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "io/address.h"
@@ -12,9 +11,6 @@ namespace towline::io {
 namespace {
 
 using std::chrono::milliseconds;
-
-// The least that one of several addresses is given, so that a slow but working one is not skipped.
-constexpr milliseconds kMinPerAddress{2000};
 
 class Dial final : public Operation {
  public:
@@ -44,9 +40,7 @@ class Dial final : public Operation {
     if (next_ == addresses_.size()) return finish(fail(std::move(failure_)));
     const ResolvedAddress& address = addresses_[next_++];
     step_name_ = "connect " + join_host_port(address.ip, address.port);
-    const auto left = std::chrono::duration_cast<milliseconds>(deadline_ - loop_.now());
-    const auto share = left / static_cast<milliseconds::rep>(addresses_.size() - next_ + 1);
-    attempt_.start(std::max(share, kMinPerAddress));
+    attempt_.start(time_for_next(deadline_ - loop_.now(), addresses_.size() - next_ + 1));
     step_ = tcp_connect(loop_, address, [this](auto result) { connected(std::move(result)); });
   }
 

@@ -1,10 +1,7 @@
 #include "io/http_proxy.h"
 
 #include <algorithm>
-#include <arpa/inet.h>
-#include <array>
 #include <charconv>
-#include <cstring>
 #include <utility>
 
 #include "base/encoding.h"
@@ -21,28 +18,8 @@ using std::chrono::milliseconds;
 // An answer to CONNECT has a line and a few fields; more is no proxy.
 constexpr std::size_t kMaxHead = 16 * 1024;
 
-// The bytes of a literal address; those of an IPv4 address where it is mapped into IPv6. Empty for a name.
-std::string address_bytes(const std::string& text) {
-  std::array<char, 16> bytes{};
-  if (inet_pton(AF_INET, text.c_str(), bytes.data()) == 1) return {bytes.data(), 4};
-  if (inet_pton(AF_INET6, text.c_str(), bytes.data()) != 1) return {};
-  static constexpr char kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, -1};
-  if (std::memcmp(bytes.data(), kMapped, sizeof kMapped) == 0) return {bytes.data() + 12, 4};
-  return {bytes.data(), 16};
-}
-
-bool within(const std::string& address, const std::string& network, int bits) {
-  if (address.size() != network.size()) return false;
-  const auto whole = static_cast<std::size_t>(bits / 8);
-  if (address.compare(0, whole, network, 0, whole) != 0) return false;
-  const int rest = bits % 8;
-  if (rest == 0) return true;
-  const int mask = 0xff << (8 - rest);
-  return ((address[whole] ^ network[whole]) & mask) == 0;
-}
-
 bool is_loopback(const std::string& host) {
-  if (host == "localhost" || host.ends_with(".localhost")) return true;
+  if (is_localhost(host)) return true;
   const std::string bytes = address_bytes(host);
   if (bytes.size() == 4) return bytes[0] == 127;
   return bytes == std::string(15, '\0') + '\1';
@@ -215,8 +192,7 @@ class ProxyDialer final : public Dialer {
                                   StreamCallback callback) override {
     const Url* const proxy = settings_.proxy_for(target.host, target.port, target.tls != nullptr);
     if (proxy == nullptr) return direct_.dial(loop, std::move(target), timeout, std::move(callback));
-    return std::make_unique<ProxiedDial>(direct_, loop, *proxy, proxy_tls_, std::move(target), timeout,
-                                         std::move(callback));
+    return dial_through(*proxy, proxy_tls_, direct_, loop, std::move(target), timeout, std::move(callback));
   }
 
  private:
@@ -249,17 +225,11 @@ void ProxySettings::parse_exceptions(std::string_view text) {
     std::string entry = lower_case(trim(part));
     never_ = never_ || entry == "*";
     if (entry.empty() || entry == "*") continue;
-    Exception exception;
-    if (const auto slash = entry.find('/'); slash != std::string::npos) {
-      exception.network = address_bytes(entry.substr(0, slash));
-      const char* const end = entry.data() + entry.size();
-      const auto parsed = std::from_chars(entry.data() + slash + 1, end, exception.bits);
-      const int most = static_cast<int>(exception.network.size()) * 8;
-      const bool fits =
-          parsed.ec == std::errc() && parsed.ptr == end && exception.bits >= 0 && exception.bits <= most;
-      if (!exception.network.empty() && fits) exceptions_.push_back(std::move(exception));
+    if (entry.find('/') != std::string::npos) {
+      if (auto network = parse_network(entry)) exceptions_.push_back({.network = std::move(*network)});
       continue;
     }
+    Exception exception;
     // An IPv6 address without brackets has colons, but no port.
     if (address_bytes(entry).empty()) {
       if (const auto split = parse_host_port(entry); split && split->port != 0) {
@@ -276,10 +246,10 @@ void ProxySettings::parse_exceptions(std::string_view text) {
 }
 
 bool ProxySettings::excepted(std::string_view given, std::uint16_t port) const {
-  const std::string host = lower_case(given);
+  const std::string host = plain_name(given);
   const std::string address = address_bytes(host);
   return std::any_of(exceptions_.begin(), exceptions_.end(), [&](const Exception& each) {
-    if (!each.network.empty()) return !address.empty() && within(address, each.network, each.bits);
+    if (!each.network.bytes.empty()) return each.network.contains(address);
     if (each.port != 0 && each.port != port) return false;
     if (!address.empty()) return address == address_bytes(each.host);
     if (host == each.host) return !each.subdomains_only;
@@ -289,8 +259,15 @@ bool ProxySettings::excepted(std::string_view given, std::uint16_t port) const {
 
 const Url* ProxySettings::proxy_for(std::string_view host, std::uint16_t port, bool tls) const {
   const std::optional<Url>& proxy = tls ? https_ : http_;
-  if (!proxy || never_ || is_loopback(lower_case(host)) || excepted(host, port)) return nullptr;
+  if (!proxy || never_ || is_loopback(plain_name(host)) || excepted(host, port)) return nullptr;
   return &*proxy;
+}
+
+std::unique_ptr<Operation> dial_through(const Url& proxy, std::shared_ptr<TlsClientContext> proxy_tls,
+                                        Dialer& direct, Loop& loop, DialTarget target, milliseconds timeout,
+                                        StreamCallback callback) {
+  return std::make_unique<ProxiedDial>(direct, loop, proxy, std::move(proxy_tls), std::move(target), timeout,
+                                       std::move(callback));
 }
 
 std::unique_ptr<Dialer> proxy_dialer(Dialer& direct, ProxySettings settings,

@@ -52,7 +52,7 @@ TEST(ProxySettingsTest, TheSchemeDecidesWhichOne) {
 
 TEST(ProxySettingsTest, LoopbackIsNeverProxied) {
   for (const char* host :
-       {"localhost", "LOCALHOST", "a.localhost", "127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"}) {
+       {"localhost", "LOCALHOST", "localhost.", "a.localhost", "127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"}) {
     EXPECT_EQ(proxy_of({{"HTTPS_PROXY", "http://a:1"}}, host), "") << host;
   }
 }
@@ -80,6 +80,7 @@ INSTANTIATE_TEST_SUITE_P(All, NoProxyTest,
                                            NoProxyCase{".example.com", "example.com", 443, false},
                                            NoProxyCase{".example.com", "kas.example.com", 443, true},
                                            NoProxyCase{"*.example.com", "kas.example.com", 443, true},
+                                           NoProxyCase{"example.com", "kas.example.com.", 443, true},
                                            NoProxyCase{"EXAMPLE.com", "kas.Example.COM", 443, true},
                                            NoProxyCase{"other.com, example.com ,", "example.com", 443, true},
                                            NoProxyCase{"example.com:443", "example.com", 443, true},

@@ -3,12 +3,34 @@
 #include <cstdlib>
 #include <map>
 #include <sstream>
+#include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <yaml-cpp/yaml.h>
 
 namespace towline::kas {
 namespace {
+
+// A flag's values: one, or a list for a flag that may be repeated.
+std::vector<std::string> values_of(const YAML::Node& name, const YAML::Node& value) {
+  std::vector<std::string> values;
+  const auto add = [&](const YAML::Node& one) {
+    if (!one.IsScalar()) {
+      throw CLI::ConversionError("line " + std::to_string(one.Mark().line + 1) + ": " +
+                                     name.as<std::string>() +
+                                     " must be a single value, or a list of those where a flag is repeatable",
+                                 "--config");
+    }
+    values.push_back(one.as<std::string>());
+  };
+  if (!value.IsSequence()) {
+    add(value);
+  } else {
+    for (const auto& one : value) add(one);
+  }
+  return values;
+}
 
 // Lets --config name a YAML file whose keys are the flags' names.
 class YamlConfig final : public CLI::Config {
@@ -24,14 +46,9 @@ class YamlConfig final : public CLI::Config {
       if (!root.IsMap())
         throw CLI::ConversionError("the file must be a map of flag names to values", "--config");
       for (const auto& entry : root) {
-        if (!entry.second.IsScalar()) {
-          throw CLI::ConversionError("line " + std::to_string(entry.second.Mark().line + 1) + ": " +
-                                         entry.first.as<std::string>() + " must be a single value",
-                                     "--config");
-        }
         CLI::ConfigItem item;
         item.name = entry.first.as<std::string>();
-        item.inputs = {entry.second.as<std::string>()};
+        item.inputs = values_of(entry.first, entry.second);
         found.push_back(std::move(item));
       }
     } catch (const YAML::Exception& error) {
@@ -80,6 +97,12 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
                  "First start: root's password; default: random");
   app.add_option("--root-token-file", flags.root_token_file,
                  "First start: root's access token; default: random");
+  std::vector<std::string> outbound;
+  app.add_option(
+         std::string(io::kAllowFlag), outbound,
+         "Address, network, host name or .suffix, with or without :port, that users may have this server "
+         "dial though it is not public; repeatable")
+      ->allow_extra_args(false);
   app.add_option("--observability-listen", flags.observability_listen,
                  "host:port of /metrics, /liveness, /readiness")
       ->capture_default_str();
@@ -107,6 +130,9 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
     if (flags.tls_cert_file.empty() != flags.tls_key_file.empty()) {
       throw CLI::ValidationError("--tls-cert-file and --tls-key-file go together");
     }
+    auto policy = io::AddressPolicy::parse(outbound);
+    if (!policy) throw CLI::ValidationError(std::string(io::kAllowFlag), policy.error().message());
+    flags.outbound = std::move(*policy);
   } catch (const CLI::ParseError& error) {
     parsed.exit_code = app.exit(error) == 0 ? 0 : 2;
   }

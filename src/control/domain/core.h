@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "control/store/records.h"
+#include "io/address_policy.h"
 
 namespace towline::control {
 
@@ -38,6 +39,7 @@ struct Core {
   std::string kas_external_url;        // where agents connect
   std::string k8s_proxy_external_url;  // base of the Kubernetes API proxy
   std::string ca_certificate;          // PEM, when clients cannot know this server's CA; else empty
+  io::AddressPolicy outbound;          // for the addresses that users have this server dial
   /// Set before the first request; null where agents cannot be reached.
   AgentDoctor* agent_doctor = nullptr;
 

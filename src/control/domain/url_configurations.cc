@@ -18,13 +18,20 @@ namespace {
 constexpr std::size_t kMaxPem = 64 * 1024;
 constexpr std::size_t kMaxUrl = 2048;
 
-Status check(const NewUrlConfiguration& wanted) {
+// A name passes and is judged when it is dialled, since only the addresses that it has then count.
+Status check_host(const io::AddressPolicy& outbound, const Url& url) {
+  const Status status = outbound.check_host(url.host, url.port);
+  return status.ok() ? status : Status(Code::kInvalidArgument, "url: " + status.message());
+}
+
+Status check(const NewUrlConfiguration& wanted, const io::AddressPolicy& outbound) {
   const auto refuse = [](const char* message) { return Status(Code::kInvalidArgument, message); };
   const auto url = parse_url(wanted.url);
   if (wanted.url.size() > kMaxUrl || !url || (url->scheme != "grpc" && url->scheme != "grpcs") ||
       url->host.empty()) {
     return refuse("url must be an address that begins with grpc:// or grpcs://");
   }
+  if (Status status = check_host(outbound, *url); !status.ok()) return status;
   const bool tls = url->scheme == "grpcs";
   if (!tls && (!wanted.client_cert.empty() || !wanted.ca_cert.empty() || !wanted.tls_host.empty())) {
     return refuse("client_cert, ca_cert and tls_host need a url that begins with grpcs://");
@@ -70,7 +77,7 @@ Result<KeyPair> make_key_pair() {
 
 Result<UrlConfiguration> UrlConfigurations::create(const User& by, const AgentRecord& agent,
                                                    const NewUrlConfiguration& wanted) {
-  if (Status status = check(wanted); !status.ok()) return fail(status);
+  if (Status status = check(wanted, core_.outbound); !status.ok()) return fail(status);
   UrlConfiguration made{.agent_id = agent.id,
                         .url = wanted.url,
                         .client_cert = wanted.client_cert,

@@ -21,7 +21,8 @@ class UrlConfigurations {
   explicit UrlConfigurations(Core& core) : core_(core) {}
 
   /// Makes the agent receptive. Without a client certificate an Ed25519 key pair is made, whose public half
-  /// the agent is given. INVALID_ARGUMENT naming the part; FAILED_PRECONDITION when the agent has one.
+  /// the agent is given. INVALID_ARGUMENT naming the part, also for a url whose host may not be dialled;
+  /// FAILED_PRECONDITION when the agent has one.
   Result<UrlConfiguration> create(const User& by, const AgentRecord& agent,
                                   const NewUrlConfiguration& wanted);
   /// The agent is an ordinary one again.
