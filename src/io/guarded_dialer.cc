@@ -50,8 +50,9 @@ class GuardedDial final : public Operation {
     failure_ = guard_->policy.check_host(target_.host, target_.port);
     if (!failure_.ok()) return refused_.start(std::chrono::nanoseconds(0));
     if (const auto literal = literal_address(target_.host, target_.port)) hosts_ = {ip_of(*literal)};
-    proxy_ = guard_->proxies.proxy_for(hosts_.empty() ? target_.host : hosts_.front(), target_.port,
-                                       target_.tls != nullptr);
+    const Url* const proxy = guard_->proxies.proxy_for(hosts_.empty() ? target_.host : hosts_.front(),
+                                                       target_.port, target_.tls != nullptr);
+    if (proxy != nullptr) proxy_ = connect_dialer(guard_->direct, *proxy, guard_->proxy_tls);
     if (!hosts_.empty()) return dial_next();
     step_name_ = "resolve " + target_.host;
     // Name servers that are silent leave time for the proxy.
@@ -103,9 +104,8 @@ class GuardedDial final : public Operation {
       failure_ = std::move(stream.error());
       dial_next();
     };
-    step_ = proxy_ == nullptr ? guard_->direct.dial(loop_, std::move(target), time, done)
-                              : dial_through(*proxy_, guard_->proxy_tls, guard_->direct, loop_,
-                                             std::move(target), time, done);
+    Dialer& dialer = proxy_ == nullptr ? guard_->direct : *proxy_;
+    step_ = dialer.dial(loop_, std::move(target), time, done);
   }
 
   Status timed_out() const {
@@ -131,7 +131,7 @@ class GuardedDial final : public Operation {
   Timer overall_;
   Timer refused_;
   Timer unanswered_;                // the time of the name servers, where there is a proxy
-  const Url* proxy_ = nullptr;      // the one for the target; null: none
+  std::unique_ptr<Dialer> proxy_;   // through the one for the target; null: there is none
   std::string step_name_;           // what is being done, for the error of a timeout
   std::vector<std::string> hosts_;  // to dial: addresses that have passed, or the name for the proxy alone
   std::size_t next_ = 0;

@@ -192,7 +192,8 @@ class ProxyDialer final : public Dialer {
                                   StreamCallback callback) override {
     const Url* const proxy = settings_.proxy_for(target.host, target.port, target.tls != nullptr);
     if (proxy == nullptr) return direct_.dial(loop, std::move(target), timeout, std::move(callback));
-    return dial_through(*proxy, proxy_tls_, direct_, loop, std::move(target), timeout, std::move(callback));
+    return std::make_unique<ProxiedDial>(direct_, loop, *proxy, proxy_tls_, std::move(target), timeout,
+                                         std::move(callback));
   }
 
  private:
@@ -261,13 +262,6 @@ const Url* ProxySettings::proxy_for(std::string_view host, std::uint16_t port, b
   const std::optional<Url>& proxy = tls ? https_ : http_;
   if (!proxy || never_ || is_loopback(plain_name(host)) || excepted(host, port)) return nullptr;
   return &*proxy;
-}
-
-std::unique_ptr<Operation> dial_through(const Url& proxy, std::shared_ptr<TlsClientContext> proxy_tls,
-                                        Dialer& direct, Loop& loop, DialTarget target, milliseconds timeout,
-                                        StreamCallback callback) {
-  return std::make_unique<ProxiedDial>(direct, loop, proxy, std::move(proxy_tls), std::move(target), timeout,
-                                       std::move(callback));
 }
 
 std::unique_ptr<Dialer> proxy_dialer(Dialer& direct, ProxySettings settings,

@@ -51,15 +51,10 @@ class ProxySettings {
   std::vector<Exception> exceptions_;
 };
 
-/// Dials through this proxy by CONNECT (RFC 9110, section 9.3.6): it is told the target's host as it stands.
-/// A proxy whose URL begins with https:// is spoken to by TLS, with `proxy_tls`. Errors name the proxy and
-/// what it said. `direct` outlives the operation.
-std::unique_ptr<Operation> dial_through(const Url& proxy, std::shared_ptr<TlsClientContext> proxy_tls,
-                                        Dialer& direct, Loop& loop, DialTarget target,
-                                        std::chrono::milliseconds timeout, StreamCallback callback);
-
-/// Dials through the proxy that `settings` name for a target, and directly where there is none. The proxy
-/// resolves the target's name. `direct` outlives the dialer.
+/// Dials through the proxy that `settings` name for a target, by CONNECT (RFC 9110, section 9.3.6), and
+/// directly where there is none. The proxy resolves the target's name. A proxy whose URL begins with https://
+/// is spoken to by TLS, with `proxy_tls`. Errors name the proxy and what it said. `direct` outlives the
+/// dialer.
 std::unique_ptr<Dialer> proxy_dialer(Dialer& direct, ProxySettings settings,
                                      std::shared_ptr<TlsClientContext> proxy_tls);
 

@@ -84,10 +84,38 @@ TEST_F(ProjectPartsTest, AUrlConfigurationIsChecked) {
   };
   refused("{}", "url is missing");
   refused(R"({"url":"https://a"})", "grpc://");
+  refused(R"({"url":"grpc://a%0d%0ab"})", "url: the host is neither an IP address nor a name");
   refused(R"({"url":"grpc://a","tls_host":"a"})", "grpcs://");
   refused(R"({"url":"grpcs://a","client_cert":"x"})", "together");
   refused(R"({"url":"grpcs://a","client_cert":"x","client_key":"y"})", "client_cert holds no PEM");
   refused(R"({"url":"grpcs://a","ca_cert":"x"})", "ca_cert");
+}
+
+TEST_F(ProjectPartsTest, AUrlIntoTheOwnNetworkNeedsTheOperatorsLeave) {
+  const std::string urls = kProject + "/cluster_agents/" + std::to_string(agent) + "/url_configurations";
+  struct Case {
+    const char* url;
+    const char* entry;
+    const char* why;
+  };
+  for (const Case& each : {
+           Case{"grpcs://169.254.169.254:443", "169.254.169.254",
+                "url: 169.254.169.254 is a link-local address"},
+           Case{"grpc://[::ffff:10.0.0.1]:80", "10.0.0.0/8", "url: 10.0.0.1 is a private address"},
+           Case{"grpcs://localhost", "localhost:443", "url: localhost is a name of this machine"},
+           Case{"grpcs://[fd00:ec2::254]", "fd00::/8", "url: fd00:ec2::254 is a unique local address"},
+           Case{"grpc://2130706433:8080", "127.0.0.1:8080", "url: 127.0.0.1 is a loopback address"},
+       }) {
+    const std::string body = std::string(R"({"url":")") + each.url + "\"}";
+    core.outbound = io::AddressPolicy();
+    const auto refused = call("POST", urls, root.token, body);
+    EXPECT_EQ(refused.status, 400) << each.url;
+    EXPECT_THAT(message(refused), HasSubstr(each.why));
+    EXPECT_THAT(message(refused), HasSubstr("it is dialled only with --outbound-allow "));
+    core.outbound = io::AddressPolicy::parse({each.entry}).value();
+    const auto made = expect(201, "POST", urls, root.token, body);
+    expect(204, "DELETE", urls + "/" + std::to_string(made.at("id").as_int64()), root.token);
+  }
 }
 
 TEST_F(ProjectPartsTest, BranchesAreProtectedByNameAndPattern) {
