@@ -18,6 +18,7 @@ std::vector<std::string> installation_commands(const Installation& of) {
   const auto add = [&upgrade](const std::string& option) { upgrade += " \\\n    " + option; };
   add("--namespace " + fit_name("gitlab-agent-" + of.agent_name, kMaxNamespace, of.agent_id));
   add("--create-namespace");
+  if (!of.image_repository.empty()) add("--set image.repository=" + of.image_repository);
   add("--set image.tag=v" + of.version);
   add("--set config.token=" + of.token);
   add("--set config.kasAddress=" + of.kas_address);

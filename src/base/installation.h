@@ -15,6 +15,7 @@ struct Installation {
   std::string version;      // 17.0.0
   std::string token;
   std::string ca_file;
+  std::string image_repository;  // of agentk; empty: the chart's own
 };
 
 /// The commands for a shell, in their order; the server shows them, and the command line composes them itself

@@ -108,6 +108,7 @@ struct ControlPlane::Impl {
              options.kas_external_url,
              options.k8s_proxy_external_url,
              options.ca_certificate,
+             options.agent_image,
              options.outbound},
         api(core),
         graphql(core, api.guard()),

@@ -29,6 +29,8 @@ struct ControlPlaneOptions {
   std::string k8s_proxy_external_url;
   /// PEM of the CA that signed this server's certificate, when it is one that the server has made itself.
   std::string ca_certificate;
+  /// Where clusters get the agent's image, without a tag; empty: where the chart says.
+  std::string agent_image;
   /// For the addresses that users have this server dial.
   io::AddressPolicy outbound;
   /// Used instead of random ones when the first start makes the user "root"; ignored later.

@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <map>
 #include <sstream>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -30,6 +32,20 @@ std::vector<std::string> values_of(const YAML::Node& name, const YAML::Node& val
     for (const auto& one : value) add(one);
   }
   return values;
+}
+
+// A name that stands in a command for a shell without quotes, and has no tag or digest.
+CLI::Validator image_name() {
+  return {[](std::string& text) {
+            static constexpr std::string_view kAllowed =
+                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_/:";
+            const auto last = text.substr(text.rfind('/') + 1);
+            const bool fits = !last.empty() && text.find_first_not_of(kAllowed) == std::string::npos &&
+                              last.find(':') == std::string::npos;
+            return fits ? std::string()
+                        : "is not an image's name without tag, registry.example.com/towline/agentk";
+          },
+          "NAME"};
 }
 
 // Lets --config name a YAML file whose keys are the flags' names.
@@ -97,6 +113,11 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
                  "First start: root's password; default: random");
   app.add_option("--root-token-file", flags.root_token_file,
                  "First start: root's access token; default: random");
+  app.add_option(
+         "--agent-image", flags.agent_image,
+         "Name of agentk's image, without tag, in the registry of your clusters; part of the commands "
+         "that install agents; default: the chart's own")
+      ->check(image_name());
   std::vector<std::string> outbound;
   app.add_option(
          std::string(io::kAllowFlag), outbound,

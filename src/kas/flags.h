@@ -21,6 +21,7 @@ struct Flags {
   Secret database_url;  // from the environment; the file goes before it
   std::string root_password_file;
   std::string root_token_file;
+  std::string agent_image;
   io::AddressPolicy outbound;
   std::string observability_listen = "127.0.0.1:8151";
   std::size_t max_requests_per_agent = 4096;

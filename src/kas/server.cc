@@ -175,6 +175,7 @@ class ServerImpl final : public Server {
       if (!ca) return ca.error();
       options.ca_certificate = std::move(*ca);
     }
+    options.agent_image = flags_.agent_image;
     options.outbound = flags_.outbound;
     options.root_password = std::move(*password);
     options.root_token = std::move(*token);

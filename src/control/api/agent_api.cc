@@ -40,7 +40,8 @@ json::object installation(const Core& core, const AgentRecord& agent, const std:
                               .kas_address = core.kas_external_url,
                               .version = core.version,
                               .token = token,
-                              .ca_file = own_ca ? "ca.pem" : ""})) {
+                              .ca_file = own_ca ? "ca.pem" : "",
+                              .image_repository = core.agent_image})) {
     commands.emplace_back(std::move(command));
   }
   std::string text;

@@ -208,6 +208,17 @@ TEST(AgentStatusTest, WarnsOfPodsThatDiffer) {
   EXPECT_THAT(status.versions, ElementsAre("v17.0.0", "v17.1.0"));
 }
 
+TEST_F(AgentPageTest, TheCommandNamesTheImageThatTheOperatorNamed) {
+  const std::string tokens = kAgents + "/" + std::to_string(id) + "/tokens";
+  const auto text = [&] {
+    const auto made = expect(201, "POST", tokens, root.token, R"({"name":"t"})");
+    return std::string(made.at("installation").at("text").as_string());
+  };
+  EXPECT_THAT(text(), Not(HasSubstr("image.repository")));
+  core.agent_image = "registry.example.com/agentk";
+  EXPECT_THAT(text(), HasSubstr("--set image.repository=registry.example.com/agentk "));
+}
+
 TEST_F(AgentPageTest, TheDoctorIsAskedForTheAgentAndItsRefusalsAreTold) {
   const std::string path = kAgents + "/" + std::to_string(id) + "/doctor";
   EXPECT_EQ(expect(200, "POST", path, root.token).at("healthy"), true);

@@ -39,6 +39,7 @@ struct Core {
   std::string kas_external_url;        // where agents connect
   std::string k8s_proxy_external_url;  // base of the Kubernetes API proxy
   std::string ca_certificate;          // PEM, when clients cannot know this server's CA; else empty
+  std::string agent_image;             // repository of agentk's image; empty: the chart's own
   io::AddressPolicy outbound;          // for the addresses that users have this server dial
   /// Set before the first request; null where agents cannot be reached.
   AgentDoctor* agent_doctor = nullptr;
