@@ -1,6 +1,5 @@
 """A machine that is thrown away: this one's files beneath a layer in memory, with a systemd and a network of its own."""
 
-import os
 import pathlib
 import secrets
 import subprocess
@@ -39,10 +38,11 @@ echo "127.0.0.1 localhost thrownaway" >etc/hosts
 for each in systemd-modules-load.service network-online.target timers.target; do
   ln -sf /dev/null etc/systemd/system/$each
 done
-rm -f usr/sbin/policy-rc.d
+rm -f usr/sbin/policy-rc.d var/lib/man-db/auto-update
 pivot_root . mnt
 cd /
 umount --lazy /mnt
+mount --make-rshared /
 exec env -i container=towline PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --unit=basic.target
 ' sh "$1"
 """
@@ -100,5 +100,4 @@ class Machine:
         # Its control groups have nobody left in them, but stay until they are removed.
         remove = ('mount -t cgroup2 cgroup2 "$1"; for i in 1 2 3 4 5 6 7 8 9 10; do '
                   'find "$1/$2" -depth -type d -exec rmdir {} + 2>/dev/null && exit 0; sleep 0.1; done; exit 1')
-        subprocess.run(["unshare", "--mount", "sh", "-c", remove, "sh", "/mnt", self._group], check=True,
-                       env={**os.environ})
+        subprocess.run(["unshare", "--mount", "sh", "-c", remove, "sh", "/mnt", self._group], check=True)
