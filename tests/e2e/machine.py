@@ -1,4 +1,4 @@
-"""A machine that is thrown away: this one's files beneath a layer in memory, with a systemd and a network of its own."""
+"""A machine that is thrown away: this one's files beneath a layer in memory, a systemd and a network of its own."""
 
 import pathlib
 import secrets

@@ -81,8 +81,17 @@ def log(machine):
     return machine.out("journalctl", "--unit", UNIT, "--output", "cat", "--no-pager")
 
 
+def main_pid(machine):
+    return machine.out("systemctl", "show", "--property=MainPID", "--value", UNIT)
+
+
+def version(machine, package):
+    return machine.out("dpkg-query", "-Wf", "${Version}", package)
+
+
 def login(machine):
-    machine.shell(f"towline login --url https://localhost:8150 --ca-file {DATA}/tls/ca.pem --token-stdin <{DATA}/root-token")
+    machine.shell(f"towline login --url https://localhost:8150 --ca-file {DATA}/tls/ca.pem "
+                  f"--token-stdin <{DATA}/root-token")
 
 
 def newer_packages(machine):
@@ -163,7 +172,7 @@ def test_the_service_runs_at_once_and_serves_git_from_its_sandbox(installed):
     assert installed.out("stat", "--format=%U %a", CONFIG) == "root 644"
     user, _, uid, _, _, home, shell = installed.out("getent", "passwd", "towline-kas").split(":")
     assert int(uid) < 1000 and home == DATA and shell.endswith("nologin")
-    status = installed.path(f"/proc/{installed.out('systemctl', 'show', '--property=MainPID', '--value', UNIT)}/status").read_text()
+    status = installed.path(f"/proc/{main_pid(installed)}/status").read_text()
     found = dict(re.findall(r"^(Uid|CapBnd|NoNewPrivs|Seccomp):\s+(\S+)", status, re.M))
     assert found == {"Uid": uid, "CapBnd": "0" * 16, "NoNewPrivs": "1", "Seccomp": "2"}
     login(installed)
@@ -191,8 +200,9 @@ def test_the_first_password_is_in_a_file_and_not_in_the_journal(installed):
     assert '"msg":"' in log(installed), "what kas logs is in the journal"
     password = installed.path(f"{DATA}/root-password").read_text().strip()
     sign_in = json.dumps({"login": "root", "password": password})
-    session = installed.out("curl", "-s", "--cacert", f"{DATA}/tls/ca.pem", "--header", "Content-Type: application/json",
-                            "--data", "@-", "https://localhost:8150/api/v4/session", input=sign_in)
+    session = installed.out("curl", "-s", "--cacert", f"{DATA}/tls/ca.pem", "--header",
+                            "Content-Type: application/json", "--data", "@-",
+                            "https://localhost:8150/api/v4/session", input=sign_in)
     assert json.loads(session)["user"]["username"] == "root"
     # Deleted, they are not made again, and nothing wants them.
     installed.shell(f"rm {DATA}/root-password {DATA}/root-token")
@@ -205,12 +215,12 @@ def test_upgrade_keeps_what_was_configured_and_stored(installed):
     installed.run("towline", "project", "create", "kept")
     configure(installed, "log-level: debug")
     configured = installed.path(CONFIG).read_text()
-    before = installed.out("systemctl", "show", "--property=MainPID", "--value", UNIT)
+    before = main_pid(installed)
     newer_packages(installed)
     installed.shell("dpkg --install /tmp/*.deb.new")
     wait_ready(installed)
-    assert installed.out("systemctl", "show", "--property=MainPID", "--value", UNIT) != before, "the new program runs"
-    assert installed.out("dpkg-query", "-Wf", "${Version}", "towline-kas").endswith("+1")
+    assert main_pid(installed) != before, "the new program runs"
+    assert version(installed, "towline-kas").endswith("+1")
     assert installed.path(CONFIG).read_text() == configured
     assert "root/kept" in installed.out("towline", "project", "list")
 
@@ -245,7 +255,7 @@ def test_postgresql_by_the_documented_credential(installed):
         pg_createcluster --port 5499 15 towline --start
         cd /
         runuser -u postgres -- psql -p 5499 -c "CREATE ROLE towline LOGIN PASSWORD 'verysecret'" \\
-          -c "CREATE DATABASE towline OWNER towline TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'" """)
+          -c "CREATE DATABASE towline OWNER towline TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'" """)
     url = installed.path("/etc/towline/database-url")
     url.write_text("postgresql://towline:verysecret@127.0.0.1:5499/towline\n")
     url.chmod(0o600)
@@ -263,13 +273,15 @@ def test_wrong_configuration_says_so_and_does_not_start_again_and_again(installe
     with installed.path(CONFIG).open("a") as file:
         file.write("lisen: 0.0.0.0:1\n")
     installed.run("systemctl", "restart", UNIT)
-    towline.wait_for(lambda: installed.out("systemctl", "is-active", UNIT, check=False) == "failed", "the service to give up")
+    towline.wait_for(lambda: installed.out("systemctl", "is-active", UNIT, check=False) == "failed",
+                     "the service to give up")
     assert "lisen" in log(installed)
 
 
 def test_the_command_line_and_its_completions(installed):
-    assert installed.out("towline", "--version") == "towline " + installed.out("dpkg-query", "-Wf", "${Version}", "towline")
-    completions = {"bash": "/usr/share/bash-completion/completions/towline", "zsh": "/usr/share/zsh/vendor-completions/_towline",
+    assert installed.out("towline", "--version") == "towline " + version(installed, "towline")
+    completions = {"bash": "/usr/share/bash-completion/completions/towline",
+                   "zsh": "/usr/share/zsh/vendor-completions/_towline",
                    "fish": "/usr/share/fish/vendor_completions.d/towline.fish"}
     for shell, path in completions.items():
         assert installed.path(path).read_text() == installed.run("towline", "completion", shell).stdout
