@@ -34,6 +34,7 @@ class ChangingResolver final : public Resolver {
     Result<std::vector<ResolvedAddress>> found =
         fail(Code::kUnavailable, "resolve " + host + ": no such host");
     if (literal_address(host, port)) {
+      ++literals;
       found = std::vector<ResolvedAddress>{{host, port}};
     } else {
       asked.push_back(host);
@@ -54,6 +55,7 @@ class ChangingResolver final : public Resolver {
   std::vector<Ips> answers;  // none: the name is unknown
   bool silent = false;
   std::vector<std::string> asked;
+  std::size_t literals = 0;
 
  private:
   struct Cancellable final : Operation {
@@ -222,6 +224,7 @@ TEST_F(GuardedDialerTest, AnAddressIsJudgedWithoutNameServers) {
     EXPECT_EQ(direct.hosts.size(), before);
   }
   EXPECT_THAT(resolver.asked, ElementsAre("localhost", "a.localhost."));
+  EXPECT_EQ(resolver.literals, direct.hosts.size()) << "only the direct dialer asks for addresses";
 }
 
 TEST_F(GuardedDialerTest, WhatIsNoHostIsNotLookedUp) {
