@@ -99,6 +99,10 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
       ->capture_default_str();
   app.add_option("--external-url", flags.external_url,
                  "Where people and agents find this server; default: https://<host name>:<port>");
+  app.add_option(
+      "--external-ca", flags.external_ca,
+      "CA of the certificate at --external-url, for the commands that install agents: a PEM file, or "
+      "system where clients know it already; default: the own one, without --tls-cert-file");
   app.add_option("--tls-cert-file", flags.tls_cert_file,
                  "PEM certificate chain; default: made on first start");
   app.add_option("--tls-key-file", flags.tls_key_file, "PEM key of --tls-cert-file");

@@ -14,6 +14,7 @@ struct Flags {
   std::string data_dir = "towline-data";
   std::string listen = "0.0.0.0:8150";
   std::string external_url;
+  std::string external_ca;  // a file, "system", or empty
   std::string tls_cert_file;
   std::string tls_key_file;
   http::Cleartext cleartext = http::Cleartext::kLoopback;

@@ -170,11 +170,9 @@ class ServerImpl final : public Server {
     options.kas_external_url = (secure ? "wss" : "ws") + rest + std::string(kTunnelPath);
     options.k8s_proxy_external_url = external_url_ + std::string(kProxyPath);
     options.database_url = std::move(*database);
-    if (secure && flags_.tls_cert_file.empty()) {
-      Result<std::string> ca = read_file(flags_.data_dir + "/tls/ca.pem");
-      if (!ca) return ca.error();
-      options.ca_certificate = std::move(*ca);
-    }
+    Result<std::string> ca = announced_ca(flags_, external_url_);
+    if (!ca) return ca.error().with_prefix("--external-ca");
+    options.ca_certificate = std::move(*ca);
     options.agent_image = flags_.agent_image;
     options.outbound = flags_.outbound;
     options.root_password = std::move(*password);

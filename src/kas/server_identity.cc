@@ -53,7 +53,37 @@ Result<io::TlsIdentity> own_identity(const fs::path& folder, const std::string& 
   return made;
 }
 
+// Of PEM text the certificates alone: a key beside them is not for everybody.
+std::string certificates_of(std::string_view pem) {
+  static constexpr std::string_view kBegin = "-----BEGIN CERTIFICATE-----";
+  static constexpr std::string_view kEnd = "-----END CERTIFICATE-----";
+  std::string found;
+  for (auto begin = pem.find(kBegin); begin != std::string_view::npos; begin = pem.find(kBegin, begin + 1)) {
+    const auto end = pem.find(kEnd, begin);
+    if (end == std::string_view::npos) break;
+    found.append(pem.substr(begin, end + kEnd.size() - begin)) += '\n';
+  }
+  return found;
+}
+
+Result<std::string> ca_of_file(const std::string& file) {
+  Result<std::string> text = read_file(file);
+  if (!text) return text;
+  std::string certificates = certificates_of(*text);
+  const auto usable = io::TlsClientContext::create({.ca = certificates});
+  if (certificates.empty() || !usable)
+    return fail(Code::kInvalidArgument, file + " holds no PEM certificate");
+  return certificates;
+}
+
 }  // namespace
+
+Result<std::string> announced_ca(const Flags& flags, const std::string& external_url) {
+  if (!external_url.starts_with("https") || flags.external_ca == "system") return std::string();
+  if (!flags.external_ca.empty()) return ca_of_file(flags.external_ca);
+  if (!flags.tls_cert_file.empty()) return std::string();
+  return read_file(fs::path(flags.data_dir) / "tls/ca.pem");
+}
 
 Result<io::TlsServerOptions> server_identity(const Flags& flags, const std::string& host) {
   Result<io::TlsIdentity> identity = flags.tls_cert_file.empty()

@@ -12,4 +12,7 @@ namespace towline::kas {
 /// days.
 Result<io::TlsServerOptions> server_identity(const Flags& flags, const std::string& host);
 
+/// PEM of the CA that clients must be told of to trust `external_url`; empty when there is none to tell of.
+Result<std::string> announced_ca(const Flags& flags, const std::string& external_url);
+
 }  // namespace towline::kas
