@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <fstream>
 #include <mutex>
+#include <poll.h>
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
@@ -353,6 +354,24 @@ TEST_F(GitHttpTest, AClientThatGoesAwayTakesItsChildWithIt) {
     ::close(fd);
   }
   push_something();
+}
+
+TEST_F(GitHttpTest, TheResponseBeginsWhenTheRequestHasEnded) {
+  make_project();
+  const int fd = connect();
+  send(
+      fd,
+      "POST /root/demo.git/git-receive-pack HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer glpat-root-token\r\n"
+      "Content-Type: application/x-git-receive-pack-request\r\nTransfer-Encoding: chunked\r\n"
+      "Expect: 100-continue\r\n\r\n");
+  EXPECT_THAT(read_some(fd), StartsWith("HTTP/1.1 100"));
+  send(fd, "2\r\n00\r\n");
+  // git http-backend has written its head within milliseconds.
+  pollfd waiting{.fd = fd, .events = POLLIN, .revents = 0};
+  EXPECT_EQ(::poll(&waiting, 1, 500), 0) << read_some(fd);
+  send(fd, "2\r\n00\r\n0\r\n\r\n");
+  EXPECT_THAT(read_some(fd), StartsWith("HTTP/1.1 200"));
+  ::close(fd);
 }
 
 TEST_F(GitHttpTest, TheServerEndsWhileAPushIsUnderWay) {

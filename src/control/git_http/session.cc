@@ -16,6 +16,8 @@ namespace {
 constexpr std::size_t kMaxUnsent = 256 * 1024;
 // Of what the child says on standard error, for the log.
 constexpr std::size_t kMaxErrors = 4096;
+// Output that waits for the end of the request; a child with more to say is let through.
+constexpr std::size_t kMaxHeld = 64 * 1024;
 // A child that was asked to end has this long to clean up.
 constexpr std::chrono::seconds kGrace{5};
 
@@ -94,6 +96,7 @@ void Session::write_input() {
 void Session::close_input() {
   input_closed_ = true;
   if (input_ && input_->fd() >= 0) ::shutdown(input_->fd(), SHUT_WR);
+  begin_response();
 }
 
 void Session::read_output() {
@@ -125,9 +128,24 @@ void Session::take_output(std::string_view bytes) {
     }
     bytes.remove_prefix(*taken);
     if (!head_.complete()) return;
-    exchange_->respond(head_.head());
   }
+  if (!responding_ && !input_closed_ && held_.size() + bytes.size() <= kMaxHeld) {
+    held_ += bytes;
+    return;
+  }
+  begin_response();
   if (!bytes.empty()) exchange_->write(std::as_bytes(std::span(bytes)));
+}
+
+// git http-backend writes its head before it has read the request. It waits here for the request's end:
+// nginx, for one, sends no more of a request once it has the response's head, and curl 7.88 garbles an HTTP/2
+// upload.
+void Session::begin_response() {
+  if (responding_ || !exchange_ || !head_.complete()) return;
+  responding_ = true;
+  exchange_->respond(head_.head());
+  const std::string held = std::exchange(held_, {});
+  if (!held.empty()) exchange_->write(std::as_bytes(std::span(held)));
 }
 
 void Session::on_sent(std::size_t) {
@@ -179,6 +197,7 @@ void Session::finish_if_done() {
   if (!released_ || !output_ended_) return;
   timer_.cancel();
   released_ = false;
+  begin_response();
   if (exchange_ && head_.complete()) exchange_->end();
   if (exchange_ && !head_.complete()) http::send(*exchange_, git_message(502, "git failed on the server."));
   exchange_.reset();

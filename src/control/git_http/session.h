@@ -56,6 +56,7 @@ class Session final : public http::ExchangeHandler {
   void close_input();
   void read_output();
   void take_output(std::string_view bytes);
+  void begin_response();
   void read_errors();
   void child_ended();
   void finish_if_done();
@@ -72,6 +73,8 @@ class Session final : public http::ExchangeHandler {
   bool input_closed_ = false;
 
   CgiHead head_;
+  std::string held_;  // of the child's output, until the response begins
+  bool responding_ = false;
   bool output_ended_ = false;
   bool paused_ = false;    // the client does not keep up
   bool released_ = false;  // the child has ended and nothing else holds the response back
