@@ -39,12 +39,15 @@ def fresh_database(url):
 
 
 class Postgres:
-    """Serves on a free port of the loopback interface and in a Unix socket, with fsync on."""
+    """Serves on a free port of the loopback interface and in a Unix socket, with fsync on; with `address` there too,
+    for clients of `network`."""
 
     PASSWORD = "a:pass/word@with %marks"
     QUOTED = "a%3Apass%2Fword%40with%20%25marks"
 
-    def __init__(self):
+    def __init__(self, address=None, network=None):
+        self.addresses = ",".join(["127.0.0.1"] + ([address] if address else []))
+        self.network = network
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="towline-postgres-"))
         self.data = self.folder / "data"
         self.log_path = self.folder / "log"
@@ -73,12 +76,15 @@ class Postgres:
         subprocess.run([programs() / "initdb", "-D", self.data, "-U", USER, "--auth-local=trust",
                         "--auth-host=scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8"],
                        check=True, capture_output=True, cwd="/", **self._as_user())
+        if self.network:
+            with open(self.data / "pg_hba.conf", "a") as rules:
+                rules.write(f"host all all {self.network} scram-sha-256\n")
 
     def start(self):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [programs() / "postgres", "-D", self.data, "-p", str(self.port), "-k", self.folder,
-                 "-c", "listen_addresses=127.0.0.1", "-c", "shared_buffers=32MB", "-c", "max_connections=120"],
+                 "-c", f"listen_addresses={self.addresses}", "-c", "shared_buffers=32MB", "-c", "max_connections=120"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/", **self._as_user())
         end = time.monotonic() + 60
         while self._ask("SELECT 1").returncode != 0:

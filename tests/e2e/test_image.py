@@ -1,4 +1,4 @@
-"""The OCI images: what is in them, who they run as, how large they are, and that the same inputs give the same bytes."""
+"""The OCI images: what is in them, who they run as, how large they are, and that the same inputs give the same ones."""
 
 import gzip
 import io
