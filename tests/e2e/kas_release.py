@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import random
 import secrets
 import ssl
@@ -48,6 +49,9 @@ class Server(towline.Kas):
         self.url = f"https://{node.ADDRESS}:{self.port}"
         self.ca_file = folder / "ca.pem"
         self.root_token = None
+        # The notes' commands find kubectl, and no proxy stands between.
+        path = f"{helm.environment['PATH']}:{pathlib.Path(direct.binary).parent}"
+        helm.environment |= {"PATH": path, "NO_PROXY": node.ADDRESS, "no_proxy": node.ADDRESS}
         direct.run("create", "namespace", self.namespace)
 
     def install(self, *options, wait=True):
@@ -58,8 +62,13 @@ class Server(towline.Kas):
             f"externalUrl={self.url}", *(["--wait", "--timeout", "90s"] if wait else []), *options, check=False)
         assert result.returncode == 0, result.stdout + result.stderr + self.state()
         if wait:
-            towline.wait_for(self.certificate, "the node to hand connections on to the pod")
+            self.serves()
         return result.stdout
+
+    def serves(self):
+        """Waits until the pod is ready and the node hands connections on to it."""
+        self.direct.run("rollout", "status", "statefulset/towline", "--timeout=90s")
+        towline.wait_for(self.certificate, "the node to hand connections on to the pod")
 
     def certificate(self):
         """What the server shows at its port of the node; nothing while that does not lead there. kube-proxy of 1.20

@@ -14,8 +14,8 @@ import node
 import postgres
 import towline
 from kas_release import CHART, Authority, Connected, Server, Volume, nginx_location
+from release import HELMS, HOST, Helm
 
-HELMS = [name for name in ("TOWLINE_HELM", "TOWLINE_HELM3") if name in towline.devcluster_env()]
 # What a shell without any program can do to show a file.
 SHOW = 'while read -r line; do echo "$line"; done <'
 
@@ -26,13 +26,7 @@ def tag(cluster, tmp_path_factory):
     name = f"test-{secrets.token_hex(4)}"
     node.import_image("kas", tmp_path_factory.mktemp("image"), tag=name)
     yield name
-    node.runtime("image", "rm", f"localhost/towline/kas:{name}")
-
-
-@pytest.fixture(scope="module")
-def agentk_image(cluster, tmp_path_factory):
-    """The agent's image under the name that its chart asks for."""
-    node.import_image("agentk", tmp_path_factory.mktemp("image"))
+    node.remove_image(f"localhost/towline/kas:{name}")
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +35,7 @@ def make_server(cluster, direct, tag, tmp_path_factory):
     with contextlib.ExitStack() as stack:
         def make(helm="TOWLINE_HELM"):
             folder = pathlib.Path(tmp_path_factory.mktemp("server"))
-            binary = pathlib.Path(cluster[helm])
-            made = Server(node.Helm(binary, folder / "helm", cluster["KUBECONFIG"]), direct, folder, tag)
+            made = Server(Helm(cluster[helm], folder / "helm", cluster["KUBECONFIG"]), direct, folder, tag)
             stack.callback(made.remove)
             return made
         yield make
@@ -70,9 +63,9 @@ def lasting(make_server, make_volume):
     return server
 
 
-@pytest.mark.parametrize("helm", HELMS)
-def test_the_chart_passes_lint(cluster, helm, tmp_path):
-    node.Helm(cluster[helm], tmp_path, cluster["KUBECONFIG"]).run("lint", "--strict", CHART)
+@pytest.mark.parametrize("helm", HELMS, indirect=True)
+def test_the_chart_passes_lint(helm):
+    helm.run("lint", "--strict", CHART)
 
 
 REFUSED = {
@@ -91,9 +84,8 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("helm", HELMS)
-def test_wrong_values_are_refused_with_their_names(cluster, helm, tmp_path):
-    helm = node.Helm(cluster[helm], tmp_path, cluster["KUBECONFIG"])
+@pytest.mark.parametrize("helm", HELMS, indirect=True)
+def test_wrong_values_are_refused_with_their_names(helm):
     for values, expected in REFUSED.items():
         result = helm.run("template", "towline", CHART, "--set", values, check=False)
         said = result.stderr.replace("/", ".")
@@ -142,7 +134,7 @@ def test_git_works_in_the_pod(lasting):
 
 
 @pytest.fixture(scope="module")
-def through(lasting, agentk_image, make_kubectl):
+def through(lasting, image, make_kubectl):
     """kubectl through an agent in the same cluster, which the commands that the server shows have installed."""
     namespace = f"gitlab-agent-{lasting.agent_name}"
     try:
@@ -178,8 +170,34 @@ def test_an_upgrade_keeps_root_the_data_and_the_agents(lasting, through):
     towline.wait_for(lambda: passes(through), "the agent to be back", 60)
 
 
+def commands_of_the_backup(server):
+    """What the documentation says, for this server's namespace, with an image that the node has."""
+    text = (towline.REPOSITORY / "docs/kas-in-kubernetes.md").read_text().split("## Backup")[1].split("## ")[0]
+    block = re.search(r"```sh\n(.*?)```", text, re.S).group(1)
+    restore = re.search(r"`(kubectl exec --stdin [^`]*)`", text).group(1)
+    block = block.replace("--namespace towline", f"--namespace {server.namespace}")
+    return block.replace("image: busybox", "image: localhost/towline-test:dev"), restore
+
+
+def test_a_backup_as_documented_is_restored_to_an_empty_volume(lasting):
+    backup, restore = commands_of_the_backup(lasting)
+    # The commands set the namespace in a kubeconfig of their own.
+    copy = lasting.helm.folder / "kubeconfig"
+    copy.write_text(pathlib.Path(lasting.helm.environment["KUBECONFIG"]).read_text())
+    lasting.helm.environment["KUBECONFIG"] = str(copy)
+    project = lasting.api("GET", "/projects/root%2Fdemo", expect=200)[1]
+    save = next(line for line in backup.splitlines() if "tar -C" in line)
+    lasting.helm.shell(backup)
+    lasting.serves()
+    lasting.api("DELETE", "/projects/root%2Fdemo", expect=202)
+    lasting.helm.shell(backup.replace(save, "kubectl exec towline-backup -- rm -rf /volume/data\n" + restore))
+    lasting.serves()
+    assert lasting.api("GET", "/projects/root%2Fdemo", expect=200)[1]["id"] == project["id"]
+    assert (lasting.clone("restored") / ".gitlab").is_dir()
+
+
 def test_uninstalling_leaves_the_claim_and_a_new_release_takes_it_up(make_server, make_volume):
-    server, volume = make_server(HELMS[-1]), make_volume()
+    server, volume = make_server("TOWLINE_HELM3"), make_volume()
     server.trust(server.install(*volume.options()))
     server.create_project()
     server.helm.run("uninstall", "towline", "--namespace", server.namespace)
@@ -194,7 +212,7 @@ def test_uninstalling_leaves_the_claim_and_a_new_release_takes_it_up(make_server
 @pytest.fixture
 def database(cluster):
     """A PostgreSQL on this machine, with a role and a database; pods reach it."""
-    server = postgres.Postgres(address=node.HOST, network="198.18.0.0/16")
+    server = postgres.Postgres(address=HOST, network="198.18.0.0/16")
     server.create_database("towline")
     yield server
     server.remove()
@@ -208,7 +226,7 @@ def terminated(server):
 
 def test_postgresql_keeps_the_records_and_a_wrong_url_is_said_and_mended(make_server, database):
     server = make_server()
-    url = database.url("towline", "towline").replace("127.0.0.1", node.HOST)
+    url = database.url("towline", "towline").replace("127.0.0.1", HOST)
     server.install("--set", "persistence.enabled=false", "--set-string",
                    f"database.url={url.replace(database.QUOTED, 'wrong')}", wait=False)
     towline.wait_for(lambda: "password authentication failed" in terminated(server), "the pod to say why it ended", 60)
@@ -243,7 +261,7 @@ def test_tls_of_a_secret_and_its_renewal_without_a_restart(make_server, tmp_path
     assert (tmp_path / "ca.crt").read_text().strip() in text and "--ca-file ca.pem" in text
     assert "PRIVATE KEY" not in text
     # Service and node hand on clients' addresses.
-    assert f'"address":"{node.HOST}"' in server.direct.out("logs", "towline-0")
+    assert f'"address":"{HOST}"' in server.direct.out("logs", "towline-0")
     before = server.pod()
     server.direct.run("apply", "--filename", "-", input=authority.secret("kas-tls"))
     # The kubelet writes mounted Secrets anew once a minute, and at once when something about the pod changes.
@@ -260,6 +278,8 @@ podDisruptionBudget: {enabled: true}
 listenHost: "[::]"
 additionalLabels: {team: platform}
 podLabels: {role: server}
+agentImage: registry.example.com/agentk
+outboundAllow: [10.1.0.0/16, "agent.example.com:443"]
 hostAliases: [{ip: 192.0.2.1, hostnames: [db.example.com]}]
 nodeSelector: {kubernetes.io/os: linux}
 tolerations: [{key: dedicated, operator: Exists}]
@@ -297,7 +317,9 @@ def behind(make_server, tmp_path):
 def test_everything_behind_an_ingress_that_ends_tls(behind, cluster, make_kubectl, tmp_path):
     system = Connected(tmp_path, behind, "demo")
     # Whose certificate clients see there is not the server's business.
-    assert "ca.pem" not in system.made["installation"]["text"] and "ca.pem" not in behind.notes
+    commands = system.made["installation"]["text"]
+    assert "ca.pem" not in commands and "ca.pem" not in behind.notes
+    assert "image.repository=registry.example.com/agentk" in commands
     agent = towline.Agentk(tmp_path, f"wss://localhost:{behind.url.split(':')[-1]}/-/kubernetes-agent/",
                            system.agent_token, cluster["KUBECONFIG"], ca_file=behind.ca_file)
     try:
@@ -319,6 +341,7 @@ def test_everything_behind_an_ingress_that_ends_tls(behind, cluster, make_kubect
     pod = behind.pod()
     assert pod["metadata"]["labels"]["role"] == "server" and pod["metadata"]["labels"]["team"] == "platform"
     assert pod["spec"]["terminationGracePeriodSeconds"] == 75
+    assert "--outbound-allow=agent.example.com:443" in pod["spec"]["containers"][0]["args"]
     metrics = behind.direct.out(
         "get", "--raw", f"/api/v1/namespaces/{behind.namespace}/pods/towline-0:8151/proxy/metrics")
     assert "kas_agents_connected" in metrics

@@ -1,34 +1,35 @@
 {{- define "towline.name" -}}
-{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimAll "-." }}
 {{- end }}
 
-{{- /* At most 52 characters, because the StatefulSet's controller adds 11 to it in a label. */}}
+{{- /* Also the Service's name, which is one DNS label and begins with a letter. At most 52 characters, because the
+       StatefulSet's controller adds 11 to it in a label. */}}
 {{- define "towline.fullname" -}}
-{{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
-{{- else -}}
 {{- $name := include "towline.name" . -}}
-{{- if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 52 | trimSuffix "-" }}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" }}
-{{- end }}
-{{- end }}
+{{- $full := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) -}}
+{{- $full = default $full .Values.fullnameOverride | replace "." "-" -}}
+{{- regexReplaceAll "^([0-9])" $full "kas-${1}" | trunc 52 | trimAll "-" }}
 {{- end }}
 
 {{- define "towline.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "towline.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "towline.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "towline.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{ include "towline.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-{{- with .Values.additionalLabels }}
-{{ toYaml . }}
+{{- $labels := include "towline.selectorLabels" . | fromYaml -}}
+{{- $_ := set $labels "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimAll "-_.") -}}
+{{- /* A tag may hold what a label may not. */}}
+{{- $version := regexReplaceAll "[^-A-Za-z0-9_.]" (default .Chart.AppVersion .Values.image.tag) "_" -}}
+{{- $_ := set $labels "app.kubernetes.io/version" ($version | trunc 63 | trimAll "-_.") -}}
+{{- $_ := set $labels "app.kubernetes.io/managed-by" .Release.Service -}}
+{{- toYaml (merge $labels .Values.additionalLabels) }}
 {{- end }}
+
+{{- /* Not those that change with every version, which would start a new pod. */}}
+{{- define "towline.podLabels" -}}
+{{- $labels := include "towline.selectorLabels" . | fromYaml -}}
+{{- toYaml (merge $labels .Values.podLabels .Values.additionalLabels) }}
 {{- end }}
 
 {{- define "towline.serviceAccountName" -}}
