@@ -23,6 +23,15 @@ constexpr milliseconds kCallTimeout{3'000};
 constexpr milliseconds kLeaderRetry{1'000};
 constexpr milliseconds kReleaseTimeout{2'000};
 
+// What answers need not be the Kubernetes API.
+bool is_lease(const json::object& object) {
+  const json::value* const metadata = find(object, {"metadata"});
+  return metadata != nullptr && metadata->is_object();
+}
+Status not_a_lease() {
+  return {Code::kUnavailable, "the Kubernetes API answered with something else than a Lease"};
+}
+
 class Elector final : public LeaderElector {
  public:
   Elector(io::Loop& loop, Client& client, LeaderElectionOptions options, Changed changed, Logger log)
@@ -75,6 +84,7 @@ class Elector final : public LeaderElector {
   }
 
   void consider(json::object lease) {
+    if (!is_lease(lease)) return failed(not_a_lease());
     const std::string holder = text_at(lease, {"spec", "holderIdentity"});
     const std::string renewed = text_at(lease, {"spec", "renewTime"});
     const std::string record = holder + "\n" + renewed;
@@ -105,6 +115,7 @@ class Elector final : public LeaderElector {
 
   void written(Result<json::object> answer) {
     if (!answer) return failed(answer.error());
+    if (!is_lease(*answer)) return failed(not_a_lease());
     lease_ = std::move(*answer);
     known_ = true;
     said_.clear();

@@ -200,6 +200,25 @@ TEST_F(LeaderElectorTest, AMissingPermissionIsSaidOnce) {
   EXPECT_GT(store_.requests, 5);
 }
 
+TEST_F(LeaderElectorTest, AnAnswerThatIsNoLeaseIsSaidAndHurtsNobody) {
+  for (const char* answer : {R"({})", R"({"metadata":7})"}) {
+    log_.clear();
+    FakeClient odd(loop_, [&](const auto&, const auto&, const auto&) { return FakeAnswer{200, answer}; });
+    const auto one = join("one", &odd);
+    pass(seconds(9), {one.get()});
+    EXPECT_FALSE(one->leads) << answer;
+    ASSERT_EQ(log_.size(), 1U);
+    EXPECT_THAT(log_[0], HasSubstr("something else than a Lease"));
+  }
+}
+
+TEST_F(LeaderElectorTest, ALeaseWithAnOddSpecIsTakenOver) {
+  FakeClient odd(loop_, [&](const auto&, const auto&, const auto&) {
+    return FakeAnswer{200, R"({"metadata":{},"spec":[]})"};
+  });
+  EXPECT_TRUE(join("one", &odd)->leads);
+}
+
 TEST_F(LeaderElectorTest, TheLeaseBelongsToWhatItWasMadeFor) {
   const auto one = join("one", nullptr, {{"kind", "Deployment"}, {"uid", "u"}});
   const json::value* owners = find(store_.lease, {"metadata", "ownerReferences"});
