@@ -528,10 +528,10 @@ def test_each_command_has_help(outsider, command):
 
 COMPLETIONS = [
     ("clus", {"cluster"}),
-    ("cluster agent ", {"register", "list", "delete", "tokens", "update-kubeconfig", "get-token"}),
+    ("cluster agent ", {"register", "list", "delete", "doctor", "tokens", "update-kubeconfig", "get-token"}),
     ("cluster agent tokens re", {"revoke"}),
     ("cluster agent update-kubeconfig --use", {"--use-context"}),
-    ("cluster agent -R cluster ", {"register", "list", "delete", "tokens", "update-kubeconfig", "get-token"}),
+    ("cluster agent -R cluster ", {"register", "list", "delete", "doctor", "tokens", "update-kubeconfig", "get-token"}),
     ("project list --output ", {"table", "json"}),
     ("project list -o j", {"json"}),
     ("project create --visibility p", {"private", "public"}),
