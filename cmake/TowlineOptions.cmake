@@ -18,7 +18,9 @@ endif()
 
 set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g${TOWLINE_DEBUG_INFO}")
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG -ffunction-sections -fdata-sections")
-set(CMAKE_EXE_LINKER_FLAGS_RELEASE "-Wl,--gc-sections -Wl,--as-needed")
+# No build ID: it is made of the debugging information as well, which names the folder of the build, and would
+# make packages and images of the same source differ.
+set(CMAKE_EXE_LINKER_FLAGS_RELEASE "-Wl,--gc-sections -Wl,--as-needed -Wl,--build-id=none")
 
 add_library(towline_options INTERFACE)
 target_compile_options(towline_options INTERFACE
