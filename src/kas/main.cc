@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 #include <thread>
 
+#include "base/service_manager.h"
 #include "base/signals.h"
 #include "io/loop.h"
 #include "kas/flags.h"
@@ -15,6 +16,12 @@ void raise_descriptor_limit() {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void tell_manager(std::string_view state, towline::Logger& log) {
+  const towline::Status told = towline::tell_service_manager(state);
+  if (!told.ok())
+    log.warn("the service manager could not be told", {{"state", state}, {"error", told.message()}});
 }
 
 }  // namespace
@@ -42,8 +49,12 @@ int main(int argc, char** argv) {
     log.error("cannot start", {{"error", server.error().message()}});
     return 1;
   }
-  const bool drained =
-      signals.run([&] { (*server)->stop([&] { signals.finish(); }); }, parsed.flags.shutdown_timeout_seconds);
+  tell_manager("READY=1", log);
+  const auto stop = [&] {
+    tell_manager("STOPPING=1", log);
+    (*server)->stop([&] { signals.finish(); });
+  };
+  const bool drained = signals.run(stop, parsed.flags.shutdown_timeout_seconds);
   if (!drained) log.warn("stopped with requests running");
   loops.join();
   log.flush();
