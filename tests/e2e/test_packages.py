@@ -63,18 +63,25 @@ def machine(tmp_path, packages):
 @pytest.fixture
 def installed(machine):
     machine.shell("dpkg --install /tmp/*.deb")
-    wait_ready(machine)
+    assert ready(machine), "an installation ends with a server that serves"
     return machine
 
 
-def wait_ready(machine):
-    towline.wait_for(lambda: "ready" in machine.out("curl", "-sf", "http://127.0.0.1:8151/readiness", check=False),
-                     "the service to be ready")
+def ready(machine):
+    return "ready" in machine.out("curl", "-sf", "http://127.0.0.1:8151/readiness", check=False)
 
 
 def restart(machine):
     machine.run("systemctl", "restart", UNIT)
-    wait_ready(machine)
+    assert ready(machine), "systemd has waited for the server"
+
+
+def refuses_to_start(machine):
+    return machine.run("systemctl", "restart", UNIT, check=False).returncode != 0
+
+
+def state(machine):
+    return machine.out("systemctl", "is-active", UNIT, check=False)
 
 
 def log(machine):
@@ -94,6 +101,22 @@ def login(machine):
                   f"--token-stdin <{DATA}/root-token")
 
 
+def with_git(project):
+    """A shell's beginning: the project's address is $url, and the folder is a clone of it."""
+    return f"""
+        export GIT_SSL_CAINFO={DATA}/tls/ca.pem EMAIL=a@example.com
+        url=https://root:$(cat {DATA}/root-token)@localhost:8150/root/{project}.git
+        test -d /tmp/clone || git clone -q "$url" /tmp/clone
+        cd /tmp/clone"""
+
+
+def sign_in(machine, password):
+    """root's session."""
+    return json.loads(machine.out(
+        "curl", "-s", "--cacert", f"{DATA}/tls/ca.pem", "--header", "Content-Type: application/json", "--data", "@-",
+        "https://localhost:8150/api/v4/session", input=json.dumps({"login": "root", "password": password})))
+
+
 def newer_packages(machine):
     """The same packages under a higher version."""
     machine.shell("""
@@ -105,17 +128,22 @@ def newer_packages(machine):
         done""")
 
 
-def documented_drop_ins():
-    """The drop-ins of the manual, as they stand there: for port 443, and for PostgreSQL."""
+def add_documented_drop_in(machine, about):
+    """The manual's drop-in that says this, as it stands there."""
     manual = (towline.REPOSITORY / "docs/operations.md").read_text()
-    return re.findall(r"^```\n(\[Service\]\n.*?)^```", manual, re.M | re.S)
-
-
-def add_drop_in(machine, name, text):
+    text, = (each for each in re.findall(r"^```\n(\[Service\]\n.*?)^```", manual, re.M | re.S) if about in each)
     folder = machine.path(f"/etc/systemd/system/{UNIT}.d")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.conf").write_text(text)
+    (folder / "documented.conf").write_text(text)
     machine.run("systemctl", "daemon-reload")
+
+
+def write_secret(machine, path, text):
+    """A file that only root can read."""
+    file = machine.path(path)
+    file.parent.mkdir(exist_ok=True)
+    file.touch(0o600)
+    file.write_text(text + "\n")
 
 
 def configure(machine, line):
@@ -129,6 +157,13 @@ def configure(machine, line):
 def test_a_second_build_elsewhere_gives_the_same_bytes(packages, tmp_path):
     build(tmp_path / "again", TZ="Asia/Tokyo", LANG="de_DE.UTF-8", SOURCE_DATE_EPOCH="1", DEB_BUILD_OPTIONS="nostrip")
     assert len(digests(packages)) == 2 and digests(packages) == digests(tmp_path / "again")
+
+
+def test_programs_do_not_depend_on_the_folder_of_their_build(contents):
+    for program in ("usr/sbin/kas", "usr/bin/towline"):
+        content = (contents / program).read_bytes()
+        assert str(towline.REPOSITORY).encode() not in content, program
+        assert b".note.gnu.build-id" not in content, f"{program}: this is made of debugging information, with folders"
 
 
 def test_the_script_refuses_what_it_does_not_know(tmp_path):
@@ -178,15 +213,11 @@ def test_the_service_runs_at_once_and_serves_git_from_its_sandbox(installed):
     login(installed)
     installed.run("towline", "project", "create", "demo", "--initialize-with-readme")
     # Clone, push, and fetch what was pushed: git http-backend and the hook run within the sandbox.
-    installed.shell(f"""
-        export GIT_SSL_CAINFO={DATA}/tls/ca.pem
-        url=https://root:$(cat {DATA}/root-token)@localhost:8150/root/demo.git
+    installed.shell(with_git("demo") + """
         git ls-remote "$url" refs/heads/main | grep -q refs/heads/main
-        git clone -q "$url" /tmp/clone
-        cd /tmp/clone
         echo new >file
         git add file
-        git -c user.name=A -c user.email=a@example.com commit -qm New
+        git commit -qm New
         git push -q origin HEAD
         git clone -q "$url" /tmp/second
         cmp file /tmp/second/file""")
@@ -199,15 +230,49 @@ def test_the_first_password_is_in_a_file_and_not_in_the_journal(installed):
         assert len(secret) >= 32 and secret not in installed.out("journalctl", "--no-pager")
     assert '"msg":"' in log(installed), "what kas logs is in the journal"
     password = installed.path(f"{DATA}/root-password").read_text().strip()
-    sign_in = json.dumps({"login": "root", "password": password})
-    session = installed.out("curl", "-s", "--cacert", f"{DATA}/tls/ca.pem", "--header",
-                            "Content-Type: application/json", "--data", "@-",
-                            "https://localhost:8150/api/v4/session", input=sign_in)
-    assert json.loads(session)["user"]["username"] == "root"
+    assert sign_in(installed, password)["user"]["username"] == "root"
     # Deleted, they are not made again, and nothing wants them.
     installed.shell(f"rm {DATA}/root-password {DATA}/root-token")
     restart(installed)
     assert not installed.path(f"{DATA}/root-password").exists()
+
+
+def test_a_first_password_of_the_operator_by_the_documented_credential(machine):
+    write_secret(machine, "/etc/towline/root-password", "correct horse battery")
+    add_documented_drop_in(machine, "root-password")
+    machine.shell("dpkg --install /tmp/towline-kas_*.deb")
+    assert sign_in(machine, "correct horse battery")["user"]["username"] == "root"
+    assert not machine.path(f"{DATA}/root-password").exists() and machine.path(f"{DATA}/root-token").exists()
+
+
+def test_a_server_that_was_killed_comes_back(installed):
+    before = main_pid(installed)
+    installed.run("kill", "-KILL", before)
+    towline.wait_for(lambda: main_pid(installed) not in ("0", before) and ready(installed), "the next server")
+
+
+def test_a_stop_lets_git_finish_what_it_serves(installed):
+    login(installed)
+    installed.run("towline", "project", "create", "big", "--initialize-with-readme")
+    head = installed.shell(with_git("big") + """
+        head -c 32M /dev/urandom >file
+        git add file
+        git commit -qm Big
+        git push -q origin HEAD
+        git rev-parse HEAD""")
+    fetch = with_git("big") + f"""
+        printf '0032want {head}\n00000009done\n' | curl -sf --http1.1 --cacert "$GIT_SSL_CAINFO" --data-binary @- \
+          --header 'Content-Type: application/x-git-upload-pack-request' "$url/git-upload-pack" """
+    # A client that reads no more than what tells that git has begun, while the service is told to stop.
+    client = subprocess.Popen(installed.command("bash", "-ec", fetch), bufsize=0, stdout=subprocess.PIPE,
+                              stdin=subprocess.DEVNULL)
+    assert client.stdout.read(8) == b"0008NAK\n"
+    installed.run("systemctl", "stop", "--no-block", UNIT)
+    towline.wait_for(lambda: "stopping" in log(installed), "the server to stop")
+    assert state(installed) == "deactivating"
+    pack, _ = client.communicate(timeout=60)
+    assert client.returncode == 0 and pack.startswith(b"PACK") and hashlib.sha1(pack[:-20]).digest() == pack[-20:]
+    towline.wait_for(lambda: state(installed) == "inactive", "the end")
 
 
 def test_upgrade_keeps_what_was_configured_and_stored(installed):
@@ -218,8 +283,7 @@ def test_upgrade_keeps_what_was_configured_and_stored(installed):
     before = main_pid(installed)
     newer_packages(installed)
     installed.shell("dpkg --install /tmp/*.deb.new")
-    wait_ready(installed)
-    assert main_pid(installed) != before, "the new program runs"
+    assert ready(installed) and main_pid(installed) != before, "the new program runs"
     assert version(installed, "towline-kas").endswith("+1")
     assert installed.path(CONFIG).read_text() == configured
     assert "root/kept" in installed.out("towline", "project", "list")
@@ -230,21 +294,20 @@ def test_remove_keeps_all_and_purge_keeps_the_data(installed):
     installed.run("towline", "project", "create", "kept")
     configure(installed, "log-level: debug")
     installed.run("dpkg", "--remove", "towline-kas")
-    assert installed.out("systemctl", "is-active", UNIT, check=False) == "inactive"
+    assert state(installed) == "inactive"
     assert "log-level: debug" in installed.path(CONFIG).read_text() and installed.path(f"{DATA}/towline.db").exists()
     assert "is kept in /var/lib/towline" in installed.out("dpkg", "--purge", "towline-kas")
     assert not installed.path("/etc/towline").exists() and installed.path(f"{DATA}/towline.db").exists()
     installed.shell("dpkg --install /tmp/towline-kas_*.deb")
-    wait_ready(installed)
+    assert ready(installed)
     assert "#log-level: info" in installed.path(CONFIG).read_text()
     assert "root/kept" in installed.out("towline", "project", "list")
 
 
 def test_port_443_by_the_documented_drop_in(installed):
     configure(installed, "listen: 0.0.0.0:443")
-    installed.run("systemctl", "restart", UNIT)
-    towline.wait_for(lambda: "Permission denied" in log(installed), "the port to be refused without the drop-in")
-    add_drop_in(installed, "port", documented_drop_ins()[0])
+    assert refuses_to_start(installed) and "Permission denied" in log(installed), "the drop-in is needed"
+    add_documented_drop_in(installed, "CAP_NET_BIND_SERVICE")
     restart(installed)
     assert installed.out("curl", "-sf", "--cacert", f"{DATA}/tls/ca.pem", "-o", "/dev/null", "-w", "%{http_code}",
                          "https://localhost/") == "200"
@@ -256,14 +319,12 @@ def test_postgresql_by_the_documented_credential(installed):
         cd /
         runuser -u postgres -- psql -p 5499 -c "CREATE ROLE towline LOGIN PASSWORD 'verysecret'" \\
           -c "CREATE DATABASE towline OWNER towline TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'" """)
-    url = installed.path("/etc/towline/database-url")
-    url.write_text("postgresql://towline:verysecret@127.0.0.1:5499/towline\n")
-    url.chmod(0o600)
+    write_secret(installed, "/etc/towline/database-url", "postgresql://towline:verysecret@127.0.0.1:5499/towline")
     configure(installed, "database-url-file: /run/credentials/towline-kas.service/database-url")
-    add_drop_in(installed, "database", documented_drop_ins()[1])
+    add_documented_drop_in(installed, "database-url")
     old = installed.path(f"{DATA}/root-token").read_text()
     installed.shell(f"systemctl stop towline-kas; rm -r {DATA}/*; systemctl start towline-kas")
-    wait_ready(installed)
+    assert ready(installed)
     assert not installed.path(f"{DATA}/towline.db").exists() and installed.path(f"{DATA}/root-token").read_text() != old
     login(installed)
     assert "verysecret" not in installed.out("journalctl", "--no-pager")
@@ -272,10 +333,8 @@ def test_postgresql_by_the_documented_credential(installed):
 def test_wrong_configuration_says_so_and_does_not_start_again_and_again(installed):
     with installed.path(CONFIG).open("a") as file:
         file.write("lisen: 0.0.0.0:1\n")
-    installed.run("systemctl", "restart", UNIT)
-    towline.wait_for(lambda: installed.out("systemctl", "is-active", UNIT, check=False) == "failed",
-                     "the service to give up")
-    assert "lisen" in log(installed)
+    assert refuses_to_start(installed) and "lisen" in log(installed)
+    assert state(installed) == "failed", "and not about to start again"
 
 
 def test_the_command_line_and_its_completions(installed):
