@@ -34,14 +34,6 @@
 namespace towline::agentk {
 namespace {
 
-::gitlab::agent::entity::AgentMeta agent_meta(const doctor::ServerSide& server) {
-  ::gitlab::agent::entity::AgentMeta meta;
-  meta.set_version(server.agent_version);
-  meta.set_pod_namespace(server.pod_namespace);
-  meta.set_pod_name(server.pod_name);
-  return meta;
-}
-
 class AgentImpl final : public Agent {
  public:
   AgentImpl(io::LoopGroup& loops, Flags flags, GiveUp give_up, Logger log)
@@ -116,8 +108,8 @@ class AgentImpl final : public Agent {
     methods_.add(std::string(kubernetes_api::kMakeRequest),
                  kubernetes_api::make_request_handler(*client_, {}));
     methods_.add(doctor::kExamine, doctor::examine_handler(*doctor_));
-    state_->on_refused = [this](const Status&) { failed(); };
-    options.on_failed = [this](const Status&) { failed(); };
+    state_->on_refused = [this] { failed(); };
+    options.on_failed = [this] { failed(); };
     connector_ = tunnel::Connector::start(
         loop_, *server_dialer_, std::move(options),
         [this](grpc::Channel& channel) { return make_session(channel); }, log_);
@@ -127,7 +119,7 @@ class AgentImpl final : public Agent {
   }
 
   std::unique_ptr<tunnel::Session> make_session(grpc::Channel& channel) {
-    const auto meta = agent_meta(server_);
+    const auto meta = doctor::agent_meta(server_);
     auto session = std::make_unique<Session>(
         configuration::follow_configuration(
             loop_, channel, state_, meta,

@@ -1,6 +1,5 @@
 #include <cstdio>
 #include <fcntl.h>
-#include <mutex>
 #include <string>
 
 #include "agentk/agent.h"
@@ -24,13 +23,11 @@ void write_termination_log(const std::string& path, const std::string& text) {
 int run(const Flags& flags, const Logger& log) {
   SignalWait signals;
   const SystemClock clock;
-  std::mutex mutex;
-  std::string explanation;
+  std::string explanation;  // written by the loop, read when it has ended
   io::LoopGroup loops(1, clock);
   auto agent = Agent::start(
       loops, flags,
       [&](std::string why) {
-        const std::lock_guard lock(mutex);
         explanation = std::move(why);
         signals.finish();
       },

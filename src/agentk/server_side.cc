@@ -24,10 +24,6 @@ Result<http::Headers> parse_headers(const std::vector<std::string>& lines) {
   return headers;
 }
 
-bool has_tls(const Result<Url>& address) {
-  return address && (address->scheme == "grpcs" || address->scheme == "wss");
-}
-
 TlsContext server_tls(const Flags& flags) {
   io::TlsClientOptions tls;
   tls.insecure_skip_verify = flags.kas_insecure_skip_tls_verify;
@@ -62,7 +58,7 @@ doctor::ServerSide server_side(const Flags& flags, io::Resolver& resolver) {
   return {.address_text = flags.kas_address,
           .address = address,
           .proxies = proxies,
-          .tls = has_tls(address) ? server_tls(flags) : TlsContext(nullptr),
+          .tls = address && tunnel::uses_tls(*address) ? server_tls(flags) : TlsContext(nullptr),
           .proxy_tls = proxy_tls(proxies),
           .tls_server_name = flags.kas_tls_server_name,
           .headers = parse_headers(flags.kas_headers),

@@ -13,9 +13,6 @@
 namespace towline::tunnel {
 namespace {
 
-bool is_websocket(const Url& url) { return url.scheme == "ws" || url.scheme == "wss"; }
-bool is_secure(const Url& url) { return url.scheme == "grpcs" || url.scheme == "wss"; }
-
 class ConnectorImpl final : public Connector {
  public:
   ConnectorImpl(io::Loop& loop, io::Dialer& dialer, ConnectorOptions options, MakeSession make_session,
@@ -62,30 +59,26 @@ class ConnectorImpl final : public Connector {
   void dial() {
     const Url& address = options_.address;
     io::DialTarget target{.host = address.host, .port = address.port};
-    if (is_secure(address)) {
+    if (uses_tls(address)) {
       target.tls = options_.tls;
       target.tls_server_name = options_.tls_server_name;
-      target.alpn = {is_websocket(address) ? "http/1.1" : "h2"};
+      target.alpn = {uses_websocket(address) ? "http/1.1" : "h2"};
     }
     log_.debug("connecting", {{"address", address.authority()}, {"scheme", address.scheme}});
     operation_ = dialer_.dial(loop_, std::move(target), options_.dial_timeout, [this](auto stream) {
       if (!stream) return failed(stream.error());
-      if (!is_websocket(options_.address)) return established(std::move(*stream));
+      if (!uses_websocket(options_.address)) return established(std::move(*stream));
       shake_hands(std::move(*stream));
     });
   }
 
   void shake_hands(std::unique_ptr<io::Stream> stream) {
-    http::WebSocketTarget target{.authority = options_.address.authority(),
-                                 .target = options_.address.target(),
-                                 .protocol = std::string(http::kTunnelProtocol),
-                                 .headers = options_.headers};
-    if (!target.headers.has("user-agent")) target.headers.add("user-agent", options_.user_agent);
-    operation_ = http::connect_websocket(loop_, std::move(stream), std::move(target), options_.dial_timeout,
-                                         [this](auto websocket) {
-                                           if (!websocket) return failed(websocket.error());
-                                           established(std::move(*websocket));
-                                         });
+    operation_ = http::connect_websocket(
+        loop_, std::move(stream), websocket_target(options_.address, options_.headers, options_.user_agent),
+        options_.dial_timeout, [this](auto websocket) {
+          if (!websocket) return failed(websocket.error());
+          established(std::move(*websocket));
+        });
   }
 
   void failed(const Status& why) {
@@ -94,7 +87,7 @@ class ConnectorImpl final : public Connector {
         "cannot connect to the server",
         {{"address", options_.address.authority()}, {"error", why.message()}, {"retry_ms", delay.count()}});
     retry_.start(delay);
-    if (options_.on_failed) options_.on_failed(why);
+    if (options_.on_failed) options_.on_failed();
   }
 
   void established(std::unique_ptr<io::Stream> stream) {
@@ -109,13 +102,9 @@ class ConnectorImpl final : public Connector {
                                           [this, raw, weak = std::weak_ptr<char>(alive_)](Status why) {
                                             if (!weak.expired()) closed(raw, why);
                                           });
-    grpc::ChannelOptions channel{.authority = options_.address.authority(),
-                                 .user_agent = options_.user_agent};
-    channel.metadata.add("authorization", "Bearer " + token->reveal());
-    if (!is_websocket(options_.address)) {
-      for (const auto& [name, value] : options_.headers) channel.metadata.add(name, value);
-    }
-    connection.channel = std::make_unique<grpc::Channel>(loop_, *connection.http, std::move(channel));
+    connection.channel = std::make_unique<grpc::Channel>(
+        loop_, *connection.http,
+        channel_options(options_.address, options_.headers, options_.user_agent, *token));
     current_ = raw;
     backoff_.reset();
     log_.info("connected to the server", {{"address", options_.address.authority()}});
@@ -180,6 +169,29 @@ Result<Url> parse_server_address(std::string_view text) {
   }
   return fail(Code::kInvalidArgument, "server address \"" + std::string(text) + "\": scheme \"" +
                                           url->scheme + "\" is not one of grpc, grpcs, ws and wss");
+}
+
+bool uses_websocket(const Url& address) { return address.scheme == "ws" || address.scheme == "wss"; }
+bool uses_tls(const Url& address) { return address.scheme == "grpcs" || address.scheme == "wss"; }
+
+http::WebSocketTarget websocket_target(const Url& address, const http::Headers& headers,
+                                       const std::string& user_agent) {
+  http::WebSocketTarget target{.authority = address.authority(),
+                               .target = address.target(),
+                               .protocol = std::string(http::kTunnelProtocol),
+                               .headers = headers};
+  if (!target.headers.has("user-agent")) target.headers.add("user-agent", user_agent);
+  return target;
+}
+
+grpc::ChannelOptions channel_options(const Url& address, const http::Headers& headers,
+                                     const std::string& user_agent, const Secret& token) {
+  grpc::ChannelOptions options{.authority = address.authority(), .user_agent = user_agent, .metadata = {}};
+  options.metadata.add("authorization", "Bearer " + token.reveal());
+  if (!uses_websocket(address)) {
+    for (const auto& [name, value] : headers) options.metadata.add(name, value);
+  }
+  return options;
 }
 
 std::unique_ptr<Connector> Connector::start(io::Loop& loop, io::Dialer& dialer, ConnectorOptions options,

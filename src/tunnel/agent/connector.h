@@ -13,6 +13,7 @@
 #include "grpc/client.h"
 #include "http/headers.h"
 #include "http/limits.h"
+#include "http/websocket.h"
 #include "io/dial.h"
 
 namespace towline::tunnel {
@@ -38,11 +39,20 @@ struct ConnectorOptions {
                           .factor = 1.2,
                           .jitter = 0.5};
   /// Told of each attempt that failed; may be empty.
-  std::function<void(const Status& why)> on_failed;
+  std::function<void()> on_failed;
 };
 
 /// Checks that an address has one of the four schemes and a host.
 Result<Url> parse_server_address(std::string_view text);
+
+// What the scheme of a server's address means for those who speak to it.
+bool uses_websocket(const Url& address);
+bool uses_tls(const Url& address);
+/// The handshake of an address with a WebSocket; `headers` go there.
+http::WebSocketTarget websocket_target(const Url& address, const http::Headers& headers, const std::string& user_agent);
+/// What each call of a connection carries; `headers` too, where there is no WebSocket that took them.
+grpc::ChannelOptions channel_options(const Url& address, const http::Headers& headers, const std::string& user_agent,
+                                     const Secret& token);
 
 /// What runs on one connection to the server.
 class Session {

@@ -47,7 +47,7 @@ class Follower final : public ConfigurationFollower, public grpc::ClientCallHand
       state_->refused = true;
       log_.error("the server refuses the agent's token: check that it is this agent's and was not revoked",
                  {{"error", status.message()}});
-      if (state_->on_refused) state_->on_refused(status);
+      if (state_->on_refused) state_->on_refused();
     } else if (!status.ok()) {
       log_.debug("the configuration call ended", {{"error", status.to_string()}});
     }

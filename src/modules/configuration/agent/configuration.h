@@ -5,7 +5,6 @@
 #include <string>
 
 #include "base/log.h"
-#include "base/status.h"
 #include "grpc/client.h"
 
 namespace gitlab::agent::agentcfg {
@@ -27,7 +26,7 @@ struct ConfigurationState {
   std::string commit_id;
   bool refused = false;  // the server does not accept our token
   /// Told of each refusal; may be empty.
-  std::function<void(const Status& why)> on_refused;
+  std::function<void()> on_refused;
 };
 
 /// Follows the agent's configuration on one connection: keeps a GetConfiguration call open and hands each new

@@ -13,11 +13,15 @@
 #include "io/tls.h"
 #include "modules/doctor/agent/remedies.h"
 #include "proto/agent_configuration.pb.h"
+#include "proto/entity.pb.h"
+#include "tunnel/agent/connector.h"
 
 namespace towline::doctor {
 namespace {
 
 using std::chrono::milliseconds;
+using tunnel::uses_tls;
+using tunnel::uses_websocket;
 using StreamResult = Result<std::unique_ptr<io::Stream>>;
 
 constexpr milliseconds kStep{10'000};
@@ -25,9 +29,6 @@ constexpr const char* kGetConfiguration =
     "/gitlab.agent.agent_configuration.rpc.AgentConfiguration/GetConfiguration";
 // In the order of the checks; see ServerChecks::begin.
 constexpr const char* kNames[] = {"address", "dns", "proxy", "tcp", "tls", "websocket", "token"};
-
-bool is_websocket(const Url& url) { return url.scheme == "ws" || url.scheme == "wss"; }
-bool is_secure(const Url& url) { return url.scheme == "wss" || url.scheme == "grpcs"; }
 
 bool is_here(const std::string& host) { return host == "localhost" || host == "127.0.0.1" || host == "::1"; }
 
@@ -95,11 +96,11 @@ class ServerChecks final : public io::Operation, private grpc::ClientCallHandler
                       "write --kas-header (config.kasHeaders) as 'Name: value'");
     }
     const Url& address = *server_.address;
-    if (is_websocket(address) && !address.path.ends_with('/')) {
+    if (uses_websocket(address) && !address.path.ends_with('/')) {
       return conclude(Verdict::kWarning, server_.address_text + " does not end with a slash",
                       "end it with a slash, unless the server really has it without");
     }
-    if (!is_secure(address) && !is_here(address.host)) {
+    if (!uses_tls(address) && !is_here(address.host)) {
       return conclude(Verdict::kWarning,
                       server_.address_text + " is without TLS: the token can be read on the way",
                       "use wss:// or grpcs://, unless the network between is trusted");
@@ -110,7 +111,7 @@ class ServerChecks final : public io::Operation, private grpc::ClientCallHandler
   const Url* proxy() const {
     if (!server_.proxies) return nullptr;
     return server_.proxies->proxy_for(server_.address->host, server_.address->port,
-                                      is_secure(*server_.address));
+                                      uses_tls(*server_.address));
   }
 
   void check_dns() {
@@ -157,14 +158,14 @@ class ServerChecks final : public io::Operation, private grpc::ClientCallHandler
         return conclude(Verdict::kFailed, stream.error().message(),
                         remedy_for_connection(stream.error(), address, proxy() != nullptr));
       }
-      if (!is_secure(address)) stream_ = std::move(*stream);
+      if (!uses_tls(address)) stream_ = std::move(*stream);
       conclude(Verdict::kOk, address.authority() + " is reached");
     });
   }
 
   void check_tls() {
     const Url& address = *server_.address;
-    if (!is_secure(address)) return conclude(Verdict::kSkipped, address.scheme + ":// is without TLS");
+    if (!uses_tls(address)) return conclude(Verdict::kSkipped, address.scheme + ":// is without TLS");
     if (!server_.tls) {
       return conclude(Verdict::kFailed, server_.tls.error().message(),
                       "--kas-ca-cert-file (config.kasCaCert) must hold certificates in PEM");
@@ -173,7 +174,7 @@ class ServerChecks final : public io::Operation, private grpc::ClientCallHandler
                           .port = address.port,
                           .tls = *server_.tls,
                           .tls_server_name = server_.tls_server_name,
-                          .alpn = {is_websocket(address) ? "http/1.1" : "h2"}};
+                          .alpn = {uses_websocket(address) ? "http/1.1" : "h2"}};
     operation_ = dialer().dial(loop_, std::move(target), kStep, [this](StreamResult stream) {
       if (!stream) {
         return conclude(Verdict::kFailed, stream.error().message(),
@@ -186,14 +187,10 @@ class ServerChecks final : public io::Operation, private grpc::ClientCallHandler
 
   void check_websocket() {
     const Url& address = *server_.address;
-    if (!is_websocket(address)) return conclude(Verdict::kSkipped, address.scheme + ":// needs none");
-    http::WebSocketTarget target{.authority = address.authority(),
-                                 .target = address.target(),
-                                 .protocol = std::string(http::kTunnelProtocol),
-                                 .headers = *server_.headers};
-    if (!target.headers.has("user-agent")) target.headers.add("user-agent", server_.user_agent);
+    if (!uses_websocket(address)) return conclude(Verdict::kSkipped, address.scheme + ":// needs none");
     operation_ = http::connect_websocket(
-        loop_, std::move(stream_), std::move(target), kStep, [this](StreamResult stream) {
+        loop_, std::move(stream_), tunnel::websocket_target(address, *server_.headers, server_.user_agent),
+        kStep, [this](StreamResult stream) {
           if (!stream) {
             return conclude(Verdict::kFailed, stream.error().message(),
                             remedy_for_websocket(stream.error(), *server_.address));
@@ -210,19 +207,13 @@ class ServerChecks final : public io::Operation, private grpc::ClientCallHandler
       return conclude(Verdict::kFailed, token.error().message(),
                       remedy_for_token({Code::kUnauthenticated, ""}));
     http_ = http::connect_http2(loop_, std::move(stream_), {}, [](const Status&) {});
-    grpc::ChannelOptions options{.authority = server_.address->authority(), .user_agent = server_.user_agent};
-    options.metadata.add("authorization", "Bearer " + token->reveal());
-    if (!is_websocket(*server_.address)) {
-      for (const auto& [name, value] : *server_.headers) options.metadata.add(name, value);
-    }
-    channel_ = std::make_unique<grpc::Channel>(loop_, *http_, std::move(options));
+    channel_ = std::make_unique<grpc::Channel>(
+        loop_, *http_,
+        tunnel::channel_options(*server_.address, *server_.headers, server_.user_agent, *token));
     call_ = channel_->call(kGetConfiguration, {}, this, kStep);
     if (call_ == nullptr) return token_answered(Status(Code::kUnavailable, "the connection takes no calls"));
     ::gitlab::agent::agent_configuration::rpc::ConfigurationRequest request;
-    auto& meta = *request.mutable_agent_meta();
-    meta.set_version(server_.agent_version);
-    meta.set_pod_namespace(server_.pod_namespace);
-    meta.set_pod_name(server_.pod_name);
+    *request.mutable_agent_meta() = agent_meta(server_);
     request.set_skip_register(true);
     const std::string bytes = request.SerializeAsString();
     call_->send(grpc::message_view(bytes));
@@ -260,6 +251,14 @@ class ServerChecks final : public io::Operation, private grpc::ClientCallHandler
 };
 
 }  // namespace
+
+::gitlab::agent::entity::AgentMeta agent_meta(const ServerSide& server) {
+  ::gitlab::agent::entity::AgentMeta meta;
+  meta.set_version(server.agent_version);
+  meta.set_pod_namespace(server.pod_namespace);
+  meta.set_pod_name(server.pod_name);
+  return meta;
+}
 
 std::unique_ptr<io::Operation> check_server(io::Loop& loop, const ServerSide& server, Checked done) {
   return std::make_unique<ServerChecks>(loop, server, std::move(done));

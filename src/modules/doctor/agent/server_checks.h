@@ -13,6 +13,10 @@
 #include "io/http_proxy.h"
 #include "modules/doctor/report.h"
 
+namespace gitlab::agent::entity {
+class AgentMeta;
+}
+
 namespace towline::doctor {
 
 /// How the agent reaches its server, with what is wrong with its settings in place of those that cannot be
@@ -30,6 +34,9 @@ struct ServerSide {
   std::string agent_version, pod_namespace, pod_name;
   io::Resolver* resolver = nullptr;
 };
+
+/// What the agent tells its server of itself.
+::gitlab::agent::entity::AgentMeta agent_meta(const ServerSide& server);
 
 /// Looks at address, DNS, proxy, TCP, TLS, WebSocket and token, each on the way to the next; after a failure
 /// the rest is skipped. Hands over the checks from `loop`, once, never from inside. Opens connections of its
