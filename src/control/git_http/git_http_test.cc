@@ -174,6 +174,17 @@ class GitHttpTest : public ::testing::Test {
     const ssize_t n = ::read(fd, buffer, sizeof buffer);
     return n > 0 ? std::string(buffer, static_cast<std::size_t>(n)) : "";
   }
+  /// A push that has sent its head and was told to go on.
+  int begin_push() {
+    const int fd = connect();
+    send(fd,
+         "POST /root/demo.git/git-receive-pack HTTP/1.1\r\nHost: x\r\n"
+         "Authorization: Bearer glpat-root-token\r\n"
+         "Content-Type: application/x-git-receive-pack-request\r\nTransfer-Encoding: chunked\r\n"
+         "Expect: 100-continue\r\n\r\n");
+    EXPECT_THAT(read_some(fd), StartsWith("HTTP/1.1 100"));
+    return fd;
+  }
   void make_project(const std::string& more = "") {
     ASSERT_THAT(call("POST", "/projects", R"({"name":"demo")" + more + "}"), HasSubstr(" 201 "));
   }
@@ -358,13 +369,7 @@ TEST_F(GitHttpTest, AClientThatGoesAwayTakesItsChildWithIt) {
 
 TEST_F(GitHttpTest, TheResponseBeginsWhenTheRequestHasEnded) {
   make_project();
-  const int fd = connect();
-  send(
-      fd,
-      "POST /root/demo.git/git-receive-pack HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer glpat-root-token\r\n"
-      "Content-Type: application/x-git-receive-pack-request\r\nTransfer-Encoding: chunked\r\n"
-      "Expect: 100-continue\r\n\r\n");
-  EXPECT_THAT(read_some(fd), StartsWith("HTTP/1.1 100"));
+  const int fd = begin_push();
   send(fd, "2\r\n00\r\n");
   // git http-backend has written its head within milliseconds.
   pollfd waiting{.fd = fd, .events = POLLIN, .revents = 0};
@@ -376,13 +381,7 @@ TEST_F(GitHttpTest, TheResponseBeginsWhenTheRequestHasEnded) {
 
 TEST_F(GitHttpTest, TheServerEndsWhileAPushIsUnderWay) {
   make_project();
-  const int fd = connect();
-  send(
-      fd,
-      "POST /root/demo.git/git-receive-pack HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer glpat-root-token\r\n"
-      "Content-Type: application/x-git-receive-pack-request\r\nTransfer-Encoding: chunked\r\n"
-      "Expect: 100-continue\r\n\r\n");
-  EXPECT_THAT(read_some(fd), StartsWith("HTTP/1.1 100"));
+  const int fd = begin_push();
   loops.join();
   host.reset();
   plane.reset();
