@@ -8,7 +8,6 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -18,6 +17,10 @@ import urllib.parse
 import urllib.request
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(REPOSITORY / "tests/e2e"))
+
+from ports import free_port  # noqa: E402
+
 BIN = pathlib.Path(os.environ.get("TOWLINE_BIN", REPOSITORY / "build/release/bin"))
 PROJECT = "root/bench"
 STARTED = time.monotonic()
@@ -53,12 +56,6 @@ def shell(command):
     script = f"set -euo pipefail; source scripts/lib/common.sh; {command}"
     if subprocess.run(["bash", "-c", script], cwd=REPOSITORY, stdin=subprocess.DEVNULL).returncode != 0:
         die(f"this failed: {command}")
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def wait_for(condition, what, seconds=30.0):

@@ -39,15 +39,12 @@ class DialTest : public ::testing::Test {
     return with.dial(loop, {.host = std::move(host), .port = port}, timeout,
                      [this](Dialled dialled) { result = std::move(dialled); });
   }
-  // A port that nobody listens on.
-  std::uint16_t free_port() {
-    return listen(loop, "127.0.0.1", 0, false, [](auto) {}).value()->port();
-  }
 
   SystemClock clock;
   Loop loop{clock};
   std::unique_ptr<Resolver> system = system_resolver();
   std::unique_ptr<Dialer> dialer = direct_dialer(*system);
+  testing::ClosedPort closed;
   std::optional<Dialled> result;
 };
 
@@ -68,7 +65,7 @@ TEST_F(DialTest, ConnectsToAName) {
 }
 
 TEST_F(DialTest, ARefusalNamesAddressAndPort) {
-  const std::uint16_t port = free_port();
+  const std::uint16_t port = closed.port();
   auto operation = dial(*dialer, "127.0.0.1", port);
   ASSERT_TRUE(run_until(loop, [&] { return result.has_value(); }));
   ASSERT_FALSE(result->has_value());
@@ -97,7 +94,7 @@ TEST_F(DialTest, ReportsTheLastAddressWhenAllFail) {
   FakeResolver resolver;
   resolver.ips = {"127.0.0.2", "127.0.0.1"};
   auto local = direct_dialer(resolver);
-  auto operation = dial(*local, "kas", free_port());
+  auto operation = dial(*local, "kas", closed.port());
   ASSERT_TRUE(run_until(loop, [&] { return result.has_value(); }));
   EXPECT_THAT(result->error().message(), HasSubstr("connect 127.0.0.1:"));
 }
@@ -152,7 +149,7 @@ TEST_F(DialTest, DestroyingTheOperationCancelsIt) {
 
 TEST_F(DialTest, MayBeDestroyedInItsCallback) {
   auto listener = listen(loop, "127.0.0.1", 0, false, [](auto) {});
-  for (const std::uint16_t port : {(*listener)->port(), free_port()}) {
+  for (const std::uint16_t port : {(*listener)->port(), closed.port()}) {
     std::unique_ptr<Operation> operation;
     bool called = false;
     operation = dialer->dial(loop, {.host = "127.0.0.1", .port = port}, seconds(30), [&](Dialled) {

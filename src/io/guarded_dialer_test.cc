@@ -200,7 +200,8 @@ TEST_F(GuardedDialerTest, MayBeDestroyedInItsCallback) {
   resolver.answers = {{"127.0.0.1"}};
   make({"127.0.0.1"});
   const std::uint16_t listening = start_listening();
-  const std::uint16_t closed = free_port();
+  const testing::ClosedPort refusing;
+  const std::uint16_t closed = refusing.port();
   for (const auto& [host, port] : {std::pair("agent.example.com", listening), std::pair("127.0.0.1", closed),
                                    std::pair("agent.example.com", closed), std::pair("10.0.0.1", closed)}) {
     bool called = false;

@@ -102,9 +102,6 @@ class GuardedDialerTest : public ::testing::Test {
                }).value();
     return listener->port();
   }
-  std::uint16_t free_port() {
-    return listen(loop, "127.0.0.1", 0, false, [](auto) {}).value()->port();
-  }
   void begin(const std::string& host, std::uint16_t port = 443,
              std::shared_ptr<TlsClientContext> tls = nullptr) {
     operation =

@@ -3,10 +3,14 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
+#include <netinet/in.h>
 #include <random>
 #include <string>
+#include <sys/socket.h>
 #include <thread>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -39,6 +43,27 @@ inline void settle(Loop& loop) {
 }
 
 using Ends = std::pair<std::unique_ptr<Stream>, std::unique_ptr<Stream>>;
+
+/// A port of loopback that refuses connections, and is nobody else's, as long as the object lives.
+class ClosedPort {
+ public:
+  ClosedPort() {
+    address_.sin_family = AF_INET;
+    address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address_;
+    auto* const generic = reinterpret_cast<sockaddr*>(&address_);
+    if (bind(socket_, generic, size) != 0 || getsockname(socket_, generic, &size) != 0) std::abort();
+  }
+  ~ClosedPort() { close(socket_); }
+  ClosedPort(const ClosedPort&) = delete;
+  ClosedPort& operator=(const ClosedPort&) = delete;
+
+  std::uint16_t port() const { return ntohs(address_.sin_port); }
+
+ private:
+  int socket_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);  // bound, and never listens
+  sockaddr_in address_{};
+};
 
 /// Both ends of a TCP connection over loopback: the one that connected, the one that accepted.
 inline Ends tcp_pair(Loop& loop) {

@@ -7,11 +7,12 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 import urllib.parse
+
+from ports import free_port
 
 USER = "postgres"  # PostgreSQL refuses to run as root; Debian's package makes this user
 
@@ -51,9 +52,7 @@ class Postgres:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="towline-postgres-"))
         self.data = self.folder / "data"
         self.log_path = self.folder / "log"
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.port = free_port()
         self.process = None
         try:
             self._make()

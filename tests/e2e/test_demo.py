@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+import ports
 import towline
 
 pytestmark = pytest.mark.measures  # it runs the release build whatever is under test
@@ -28,14 +29,8 @@ def command_lines():
             pass
 
 
-def three_free_ports():
-    """A port with the two above it."""
-    return towline.wait_for(lambda: next((port for port in [towline.free_port()]
-                                          if not any(towline.connects(port + i) for i in range(3))), None), "free ports")
-
-
 def test_up_status_up_again_and_down(tmp_path, cluster, make_kubectl, direct):
-    folder, port = tmp_path / "demo", three_free_ports()
+    folder, port = tmp_path / "demo", ports.free_ports(3)
     try:
         first = demo(folder, "up", "--port", port, "--kubeconfig", cluster["KUBECONFIG"])
         assert "kube-system" in first.stdout and re.search(r"\[ *\d+s\]", first.stderr)

@@ -17,6 +17,7 @@ import urllib.parse
 import urllib.request
 
 import postgres
+from ports import free_port
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("TOWLINE_BIN", REPOSITORY / "build/release/bin"))
@@ -38,12 +39,6 @@ def wait_for(condition, what, seconds=30.0):
         if time.monotonic() > end:
             raise AssertionError(f"waited {seconds} s in vain for {what}")
         time.sleep(0.05)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def devcluster_env():
