@@ -1,9 +1,8 @@
-// What the hot paths cost without a network: time and allocations for each operation. Both ends of a connection run on
-// one thread over memory, so figures are for client and server together.
+// What the hot paths cost without a network: time and allocations for each operation. Both ends of a
+// connection run on one thread over memory, so figures are for client and server together.
 //
-// new/op counts operator new; malloc/op everything that is allocated, C libraries (nghttp2) and operator new included.
-#include <benchmark/benchmark.h>
-
+// new/op counts operator new; malloc/op everything that is allocated, C libraries (nghttp2) and operator new
+// included.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -14,6 +13,8 @@
 #include <string>
 #include <utility>
 
+#include <benchmark/benchmark.h>
+
 #include "base/clock.h"
 #include "grpc/client.h"
 #include "grpc/frame.h"
@@ -23,9 +24,9 @@
 #include "http/simple.h"
 #include "io/loop.h"
 #include "io/pair.h"
+#include "proto/methods.h"
 #include "tunnel/agent/tunnels.h"
 #include "tunnel/server/router.h"
-#include "tunnel/wire.h"
 
 namespace {
 std::uint64_t news = 0;
@@ -117,7 +118,8 @@ class Responder final : public http::RequestHandler {
   }
 
  private:
-  http::Response response_{.headers = {{"content-type", "application/json"}}, .body = std::string(kBody, 'x')};
+  http::Response response_{.headers = {{"content-type", "application/json"}},
+                           .body = std::string(kBody, 'x')};
 };
 
 using Serve = decltype(&http::serve_http2);
@@ -131,11 +133,12 @@ void get(benchmark::State& state, Serve serve, Connect connect) {
   auto server = serve(loop, std::move(a), responder, {}, [] {});
   auto client = connect(loop, std::move(b), {}, [](Status) {});
   settle(loop);
-  const http::Request request{.head = {.method = "GET",
-                                       .target = "/api/v1/namespaces/default/pods?limit=500",
-                                       .scheme = "https",
-                                       .authority = "localhost:6443",
-                                       .headers = {{"accept", "application/json"}, {"user-agent", "kubectl/v1.30.0"}}}};
+  const http::Request request{
+      .head = {.method = "GET",
+               .target = "/api/v1/namespaces/default/pods?limit=500",
+               .scheme = "https",
+               .authority = "localhost:6443",
+               .headers = {{"accept", "application/json"}, {"user-agent", "kubectl/v1.30.0"}}}};
   const Allocations allocations;
   for (auto _ : state) {
     bool good = false;
@@ -157,7 +160,8 @@ struct Connection {
     auto [a, b] = io::stream_pair(loop, 256 * 1024);
     server = http::serve_http2(loop, std::move(a), const_cast<grpc::Server&>(methods), {}, [] {});
     client = http::connect_http2(loop, std::move(b), {}, [](Status) {});
-    channel.emplace(loop, *client, grpc::ChannelOptions{.authority = "kas", .metadata = {{"authorization", "Bearer x"}}});
+    channel.emplace(loop, *client,
+                    grpc::ChannelOptions{.authority = "kas", .metadata = {{"authorization", "Bearer x"}}});
     settle(loop);
   }
   std::unique_ptr<http::ServerConnection> server;
@@ -189,7 +193,9 @@ BENCHMARK(unary)->Name("gRPC unary call, 1 KiB back");
 // The agent's side of a call: a head, 1 KiB and the end, when the caller has ended.
 class Answer final : public grpc::ServerCallHandler {
  public:
-  explicit Answer(std::unique_ptr<grpc::ServerCall> call) : call_(std::move(call)) { call_->set_handler(this); }
+  explicit Answer(std::unique_ptr<grpc::ServerCall> call) : call_(std::move(call)) {
+    call_->set_handler(this);
+  }
   void on_message(grpc::MessageView message) override { call_->consume(message.size()); }
   void on_half_close() override {
     static const std::string head(64, 'h');
@@ -223,11 +229,13 @@ void tunnelled(benchmark::State& state) {
   auto router = tunnel::Router::create(
       {},
       [](io::Loop& on, const auto&, auto answer) {
-        on.post([answer = std::move(answer)]() mutable { answer(tunnel::TunnelOwner{.agent_id = 7, .token_id = 70}); });
+        on.post([answer = std::move(answer)]() mutable {
+          answer(tunnel::TunnelOwner{.agent_id = 7, .token_id = 70});
+        });
       },
       Logger());
   grpc::Server server;
-  server.add(std::string(tunnel::kConnectMethod), router->connect_handler());
+  server.add(method::kConnect, router->connect_handler());
   grpc::Server methods;
   methods.add(std::string(kMethod), [](grpc::IncomingCall call) { new Answer(std::move(call.call)); });
   Connection connection(loop, server);

@@ -23,11 +23,11 @@
 #include "modules/configuration/agent/configuration.h"
 #include "modules/doctor/agent/doctor.h"
 #include "modules/kubernetes_api/agent/make_request.h"
-#include "modules/kubernetes_api/wire.h"
 #include "modules/observability/observability.h"
 #include "modules/registrar/agent/registration.h"
 #include "proto/agentcfg.pb.h"
 #include "proto/entity.pb.h"
+#include "proto/methods.h"
 #include "tunnel/agent/connector.h"
 #include "tunnel/agent/tunnels.h"
 
@@ -105,9 +105,8 @@ class AgentImpl final : public Agent {
                               log_);
     const PodIdentity pod = PodIdentity::from_environment();
     if (pod.known()) leadership_ = Leadership::create(loop_, *client_, pod, log_);
-    methods_.add(std::string(kubernetes_api::kMakeRequest),
-                 kubernetes_api::make_request_handler(*client_, {}));
-    methods_.add(doctor::kExamine, doctor::examine_handler(*doctor_));
+    methods_.add(method::kMakeRequest, kubernetes_api::make_request_handler(*client_, {}));
+    methods_.add(method::kExamine, doctor::examine_handler(*doctor_));
     state_->on_refused = [this] { failed(); };
     options.on_failed = [this] { failed(); };
     connector_ = tunnel::Connector::start(

@@ -23,8 +23,8 @@
 #include "modules/kubernetes_api/server/proxy.h"
 #include "modules/observability/observability.h"
 #include "modules/registrar/server/registrar.h"
+#include "proto/methods.h"
 #include "tunnel/server/router.h"
-#include "tunnel/wire.h"
 #include "web/handler.h"
 
 namespace towline::kas {
@@ -210,13 +210,10 @@ class ServerImpl final : public Server {
     proxy_metrics_ = std::make_unique<ProxyMetrics>(*observability_);
     proxy_ = kubernetes_api::Proxy::create({}, backend, router_, clock_, log_,
                                            [this](const auto& seen) { proxy_metrics_->observe(seen); });
-    grpc_.add(std::string(tunnel::kConnectMethod), router_->connect_handler());
-    grpc_.add("/gitlab.agent.agent_configuration.rpc.AgentConfiguration/GetConfiguration",
-              configuration_->handler());
-    grpc_.add("/gitlab.agent.agent_registrar.rpc.AgentRegistrar/Register",
-              registrar::register_handler(backend, *authenticator_));
-    grpc_.add("/gitlab.agent.agent_registrar.rpc.AgentRegistrar/Unregister",
-              registrar::unregister_handler(backend, *authenticator_));
+    grpc_.add(method::kConnect, router_->connect_handler());
+    grpc_.add(method::kGetConfiguration, configuration_->handler());
+    grpc_.add(method::kRegister, registrar::register_handler(backend, *authenticator_));
+    grpc_.add(method::kUnregister, registrar::unregister_handler(backend, *authenticator_));
     routes_ = {.api = &control_->api(),
                .git = &control_->git(),
                .proxy = proxy_.get(),

@@ -18,6 +18,7 @@
 #include "http/server.h"
 #include "io/loop.h"
 #include "io/pair.h"
+#include "proto/methods.h"
 #include "tunnel/agent/tunnels.h"
 #include "tunnel/server/router.h"
 #include "tunnel/wire.h"
@@ -111,7 +112,7 @@ class TunnelTest : public ::testing::Test {
  protected:
   void start(RouterOptions options = {}) {
     router = Router::create(options, authenticate(), Logger());
-    server.add(std::string(kConnectMethod), router->connect_handler());
+    server.add(method::kConnect, router->connect_handler());
   }
   AgentConnection& connect(AgentTunnelOptions options = {}, std::string token = "good") {
     agents.push_back(std::make_unique<AgentConnection>(loop, server, token, options));
@@ -408,7 +409,7 @@ TEST(TunnelAcrossLoops, CallsPassAndCancelledOnesLeaveNothing) {
   io::LoopGroup loops(2, clock);
   grpc::Server server;
   auto router = Router::create({}, authenticate(), Logger());
-  server.add(std::string(kConnectMethod), router->connect_handler());
+  server.add(method::kConnect, router->connect_handler());
   std::unique_ptr<AgentConnection> agent;
   std::promise<void> connected;
   loops.at(1).post([&] {

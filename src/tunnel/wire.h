@@ -12,8 +12,6 @@ namespace towline::tunnel {
 
 namespace rpc = ::gitlab::agent::reverse_tunnel::rpc;
 
-inline constexpr std::string_view kConnectMethod = "/gitlab.agent.reverse_tunnel.rpc.ReverseTunnel/Connect";
-
 /// Field numbers of the hot branches (reverse_tunnel.proto): {3: {1: data}} to the server, {2: {1: data}}
 /// back.
 inline constexpr std::uint32_t kRequestMessage = 3;

@@ -7,9 +7,6 @@
 
 namespace towline::doctor {
 
-/// The method under which an agent answers for itself.
-inline constexpr const char* kExamine = "/towline.doctor.rpc.Doctor/Examine";
-
 enum class Verdict { kOk, kWarning, kFailed, kSkipped };
 
 /// "ok", "warning", "failed" or "skipped".

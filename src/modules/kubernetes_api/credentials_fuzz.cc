@@ -1,4 +1,5 @@
-// What a client of the proxy sends in its Authorization header, path and query, and a peer in a tunnel's messages.
+// What a client of the proxy sends in its Authorization header, path and query, and a peer in a tunnel's
+// messages.
 
 #include <cstddef>
 #include <cstdint>

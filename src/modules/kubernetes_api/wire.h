@@ -17,8 +17,6 @@
 
 namespace towline::kubernetes_api {
 
-inline constexpr std::string_view kMakeRequest = "/gitlab.agent.kubernetes_api.rpc.KubernetesApi/MakeRequest";
-
 /// Branches of grpctool.HttpRequest and HttpResponse; the same numbers in both. Those with bytes are {n: {1:
 /// data}}.
 enum Branch : std::uint32_t { kHeader = 1, kData = 2, kTrailer = 3, kUpgradeData = 4 };

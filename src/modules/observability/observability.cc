@@ -1,17 +1,17 @@
 #include "modules/observability/observability.h"
 
 #include <dirent.h>
+#include <fstream>
+#include <mutex>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <utility>
+
 #include <prometheus/collectable.h>
 #include <prometheus/counter.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
-#include <fstream>
-#include <mutex>
-#include <utility>
 
 #include "http/simple.h"
 
@@ -130,7 +130,9 @@ double open_descriptors() {
 double cpu_seconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6; };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 

@@ -11,8 +11,9 @@
 
 namespace towline::observability {
 
-/// A program's metrics and its health, served as /metrics (Prometheus text), /liveness and /readiness. Register before
-/// the first request; counting is safe from any thread, and so must be the functions that are given.
+/// A program's metrics and its health, served as /metrics (Prometheus text), /liveness and /readiness.
+/// Register before the first request; counting is safe from any thread, and so must be the functions that are
+/// given.
 class Observability : public http::RequestHandler {
  public:
   using Labels = std::map<std::string, std::string>;

@@ -20,7 +20,7 @@ namespace towline::tunnel {
 
 /// How to reach the server and who we are.
 struct ConnectorOptions {
-  Url address;  // grpc://, grpcs://, ws:// or wss://
+  Url address;                                // grpc://, grpcs://, ws:// or wss://
   std::shared_ptr<io::TlsClientContext> tls;  // for grpcs and wss
   std::string tls_server_name;
   /// Asked for with each connection, so that a token that was replaced meanwhile is used.
@@ -49,10 +49,11 @@ Result<Url> parse_server_address(std::string_view text);
 bool uses_websocket(const Url& address);
 bool uses_tls(const Url& address);
 /// The handshake of an address with a WebSocket; `headers` go there.
-http::WebSocketTarget websocket_target(const Url& address, const http::Headers& headers, const std::string& user_agent);
+http::WebSocketTarget websocket_target(const Url& address, const http::Headers& headers,
+                                       const std::string& user_agent);
 /// What each call of a connection carries; `headers` too, where there is no WebSocket that took them.
-grpc::ChannelOptions channel_options(const Url& address, const http::Headers& headers, const std::string& user_agent,
-                                     const Secret& token);
+grpc::ChannelOptions channel_options(const Url& address, const http::Headers& headers,
+                                     const std::string& user_agent, const Secret& token);
 
 /// What runs on one connection to the server.
 class Session {
@@ -62,9 +63,9 @@ class Session {
   virtual void drain(std::move_only_function<void()> drained) = 0;
 };
 
-/// Keeps one connection to the server: dials, hands the connection to a new Session, and dials anew when it is lost. A
-/// connection that the server sends away (GOAWAY) is replaced at once and kept until its calls have finished. Lives on
-/// one loop.
+/// Keeps one connection to the server: dials, hands the connection to a new Session, and dials anew when it
+/// is lost. A connection that the server sends away (GOAWAY) is replaced at once and kept until its calls
+/// have finished. Lives on one loop.
 class Connector {
  public:
   using MakeSession = std::function<std::unique_ptr<Session>(grpc::Channel&)>;

@@ -9,6 +9,7 @@
 #include "base/destruction_watch.h"
 #include "base/proto_wire.h"
 #include "io/loop.h"
+#include "proto/methods.h"
 #include "tunnel/wire.h"
 
 namespace towline::tunnel {
@@ -277,7 +278,7 @@ Tunnel::~Tunnel() {
 }
 
 bool Tunnel::open(grpc::Channel& channel, const std::string& descriptor) {
-  connect_ = channel.call(std::string(kConnectMethod), {}, this);
+  connect_ = channel.call(method::kConnect, {}, this);
   if (connect_ == nullptr) return false;
   idle_since_ = owner_.loop().now();
   connect_->send(grpc::message_view(descriptor));

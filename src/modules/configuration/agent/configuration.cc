@@ -6,6 +6,7 @@
 #include "base/backoff.h"
 #include "io/loop.h"
 #include "proto/agent_configuration.pb.h"
+#include "proto/methods.h"
 
 namespace towline::configuration {
 namespace {
@@ -56,7 +57,7 @@ class Follower final : public ConfigurationFollower, public grpc::ClientCallHand
 
  private:
   void ask() {
-    call_ = channel_.call(kGetConfiguration, {}, this);
+    call_ = channel_.call(method::kGetConfiguration, {}, this);
     if (call_ == nullptr) {
       retry_.start(backoff_.next());
       return;

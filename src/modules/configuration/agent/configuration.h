@@ -19,8 +19,6 @@ class Loop;
 
 namespace towline::configuration {
 
-inline constexpr const char* kGetConfiguration = "/gitlab.agent.agent_configuration.rpc.AgentConfiguration/GetConfiguration";
-
 /// What outlives a connection: the last configuration's commit, so that a reconnect resends nothing.
 struct ConfigurationState {
   std::string commit_id;
@@ -36,8 +34,8 @@ class ConfigurationFollower {
   virtual ~ConfigurationFollower() = default;
 };
 
-using ApplyConfiguration =
-    std::function<void(const ::gitlab::agent::agentcfg::AgentConfiguration& configuration, const std::string& commit_id)>;
+using ApplyConfiguration = std::function<void(
+    const ::gitlab::agent::agentcfg::AgentConfiguration& configuration, const std::string& commit_id)>;
 
 /// `channel` outlives the follower.
 std::unique_ptr<ConfigurationFollower> follow_configuration(io::Loop& loop, grpc::Channel& channel,

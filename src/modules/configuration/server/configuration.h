@@ -18,14 +18,14 @@ struct ServerOptions {
   std::size_t calls_per_minute = 100;
 };
 
-/// Serves AgentConfiguration/GetConfiguration: the agent's configuration now, and again after each change, pushed by the
-/// control plane's events. A call ends with UNAUTHENTICATED when its token is revoked. Thread-safe; calls live on their
-/// own loops.
+/// Serves AgentConfiguration/GetConfiguration: the agent's configuration now, and again after each change,
+/// pushed by the control plane's events. A call ends with UNAUTHENTICATED when its token is revoked.
+/// Thread-safe; calls live on their own loops.
 class ConfigurationServer {
  public:
   static std::unique_ptr<ConfigurationServer> create(ServerOptions options, control::Backend& backend,
-                                                     control::AgentAuthenticator& authenticator, const Clock& clock,
-                                                     Logger log);
+                                                     control::AgentAuthenticator& authenticator,
+                                                     const Clock& clock, Logger log);
   virtual ~ConfigurationServer() = default;
   virtual grpc::CallHandler handler() = 0;
   /// Agents that have a call open.

@@ -14,6 +14,7 @@
 #include "modules/doctor/agent/remedies.h"
 #include "proto/agent_configuration.pb.h"
 #include "proto/entity.pb.h"
+#include "proto/methods.h"
 #include "tunnel/agent/connector.h"
 
 namespace towline::doctor {
@@ -25,8 +26,6 @@ using tunnel::uses_websocket;
 using StreamResult = Result<std::unique_ptr<io::Stream>>;
 
 constexpr milliseconds kStep{10'000};
-constexpr const char* kGetConfiguration =
-    "/gitlab.agent.agent_configuration.rpc.AgentConfiguration/GetConfiguration";
 // In the order of the checks; see ServerChecks::begin.
 constexpr const char* kNames[] = {"address", "dns", "proxy", "tcp", "tls", "websocket", "token"};
 
@@ -210,7 +209,7 @@ class ServerChecks final : public io::Operation, private grpc::ClientCallHandler
     channel_ = std::make_unique<grpc::Channel>(
         loop_, *http_,
         tunnel::channel_options(*server_.address, *server_.headers, server_.user_agent, *token));
-    call_ = channel_->call(kGetConfiguration, {}, this, kStep);
+    call_ = channel_->call(method::kGetConfiguration, {}, this, kStep);
     if (call_ == nullptr) return token_answered(Status(Code::kUnavailable, "the connection takes no calls"));
     ::gitlab::agent::agent_configuration::rpc::ConfigurationRequest request;
     *request.mutable_agent_meta() = agent_meta(server_);

@@ -10,6 +10,7 @@
 #include "io/loop.h"
 #include "modules/doctor/report.h"
 #include "proto/doctor.pb.h"
+#include "proto/methods.h"
 
 namespace towline::doctor {
 namespace {
@@ -25,7 +26,7 @@ class Question final : public grpc::ClientCallHandler {
 
   Question(io::Loop& loop, tunnel::Router& router, std::int64_t agent_id, Done done)
       : done_(std::move(done)) {
-    call_ = router.call(loop, agent_id, kExamine, {}, this);
+    call_ = router.call(loop, agent_id, method::kExamine, {}, this);
     const std::string request = rpc::ExamineRequest().SerializeAsString();
     call_->send(grpc::message_view(request));
     call_->half_close();

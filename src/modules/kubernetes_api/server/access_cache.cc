@@ -32,7 +32,8 @@ void AccessCache::put(std::int64_t agent_id, const Secret& token, std::uint64_t 
   if (entries_.size() >= max_entries_) entries_.clear();
   Clock::Duration life = ttl_;
   if (access->access.expires_at) {
-    life = std::min(life, std::chrono::duration_cast<Clock::Duration>(*access->access.expires_at - clock_.wall()));
+    life = std::min(life,
+                    std::chrono::duration_cast<Clock::Duration>(*access->access.expires_at - clock_.wall()));
   }
   entries_[std::move(wanted)] = {std::move(access), generation, clock_.now() + life};
 }

@@ -20,9 +20,9 @@ struct CachedAccess {
   std::string extra;
 };
 
-/// Remembers who may use which agent, so that a request costs no SQL. Entries hold for `ttl` and no longer than their credential,
-/// and only while the control plane has not changed (Backend::access_generation). Only tokens' hashes are
-/// kept. Thread-safe.
+/// Remembers who may use which agent, so that a request costs no SQL. Entries hold for `ttl` and no longer
+/// than their credential, and only while the control plane has not changed (Backend::access_generation). Only
+/// tokens' hashes are kept. Thread-safe.
 class AccessCache {
  public:
   AccessCache(const Clock& clock, Clock::Duration ttl, std::size_t max_entries)

@@ -12,6 +12,7 @@
 #include "modules/kubernetes_api/server/credentials.h"
 #include "modules/kubernetes_api/server/status_reply.h"
 #include "modules/kubernetes_api/wire.h"
+#include "proto/methods.h"
 
 namespace towline::kubernetes_api {
 namespace {
@@ -201,7 +202,7 @@ class ProxiedRequest final : public http::ExchangeHandler,
 
   void connect() {
     ++attempts_;
-    call_ = context_->router->call(loop_, agent_id_, std::string(kMakeRequest), {}, &agent_side_);
+    call_ = context_->router->call(loop_, agent_id_, method::kMakeRequest, {}, &agent_side_);
     call_->send(grpc::message_view(header_message_));
     if (!has_body_) return end_request();
     if (!early_.empty()) send_body(std::as_bytes(std::span(early_)));

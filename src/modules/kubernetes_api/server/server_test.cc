@@ -58,7 +58,8 @@ TEST(Credential, IsRefusedWithWhatWasExpectedAndWithoutTheToken) {
 
 TEST(Credential, AndAllThatIsForTheServerLeavesTheRequest) {
   http::RequestHead head;
-  head.headers = {{"authorization", "Bearer pat:7:t"}, {"cookie", "a=b"}, {"x-csrf-token", "c"}, {"accept", "x"}};
+  head.headers = {
+      {"authorization", "Bearer pat:7:t"}, {"cookie", "a=b"}, {"x-csrf-token", "c"}, {"accept", "x"}};
   ASSERT_TRUE(take_credential(head).has_value());
   ASSERT_EQ(head.headers.size(), 1U);
   EXPECT_EQ(head.headers.at(0).name, "accept");

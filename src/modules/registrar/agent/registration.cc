@@ -6,6 +6,7 @@
 
 #include "io/loop.h"
 #include "proto/agent_registrar.pb.h"
+#include "proto/methods.h"
 
 namespace towline::registrar {
 namespace {
@@ -21,7 +22,10 @@ class RegistrationImpl final : public Registration {
  public:
   RegistrationImpl(io::Loop& loop, grpc::Channel& channel, const ::gitlab::agent::entity::AgentMeta& meta,
                    std::int64_t pod_id, Logger log)
-      : channel_(channel), log_(std::move(log)), random_(std::random_device{}()), next_(loop, [this] { send(); }) {
+      : channel_(channel),
+        log_(std::move(log)),
+        random_(std::random_device{}()),
+        next_(loop, [this] { send(); }) {
     rpc::RegisterRequest request;
     *request.mutable_agent_meta() = meta;
     request.set_pod_id(pod_id);
@@ -33,14 +37,14 @@ class RegistrationImpl final : public Registration {
     next_.cancel();
     stopped_ = std::move(done);
     // Unregister's message has the same fields as Register's.
-    call_ = channel_.unary("/gitlab.agent.agent_registrar.rpc.AgentRegistrar/Unregister", request_, kStopTimeout,
+    call_ = channel_.unary(method::kUnregister, request_, kStopTimeout,
                            [this](Result<std::string>) { finish_stop(); });
     if (call_ == nullptr) finish_stop();
   }
 
  private:
   void send() {
-    call_ = channel_.unary("/gitlab.agent.agent_registrar.rpc.AgentRegistrar/Register", request_, kTimeout,
+    call_ = channel_.unary(method::kRegister, request_, kTimeout,
                            [this](const Result<std::string>& answer) { answered(answer); });
     if (call_ == nullptr) next_.start(kRetry);
   }
@@ -50,7 +54,8 @@ class RegistrationImpl final : public Registration {
       next_.start(kRetry);
       return;
     }
-    const std::chrono::seconds less(std::uniform_int_distribution<int>(0, static_cast<int>(kPeriod.count() / 10))(random_));
+    const std::chrono::seconds less(
+        std::uniform_int_distribution<int>(0, static_cast<int>(kPeriod.count() / 10))(random_));
     next_.start(kPeriod - less);
   }
   void finish_stop() {
@@ -69,8 +74,8 @@ class RegistrationImpl final : public Registration {
 }  // namespace
 
 std::unique_ptr<Registration> register_agent(io::Loop& loop, grpc::Channel& channel,
-                                             const ::gitlab::agent::entity::AgentMeta& meta, std::int64_t pod_id,
-                                             Logger log) {
+                                             const ::gitlab::agent::entity::AgentMeta& meta,
+                                             std::int64_t pod_id, Logger log) {
   return std::make_unique<RegistrationImpl>(loop, channel, meta, pod_id, std::move(log));
 }
 

@@ -16,8 +16,8 @@ class Loop;
 
 namespace towline::registrar {
 
-/// Tells the server which pod is connected: at once, then every five minutes (less up to a tenth, so that agents do not
-/// keep in step), and Unregister on stop.
+/// Tells the server which pod is connected: at once, then every five minutes (less up to a tenth, so that
+/// agents do not keep in step), and Unregister on stop.
 class Registration {
  public:
   virtual ~Registration() = default;
@@ -27,7 +27,7 @@ class Registration {
 
 /// `channel` outlives the registration. `pod_id` is random for each process.
 std::unique_ptr<Registration> register_agent(io::Loop& loop, grpc::Channel& channel,
-                                             const ::gitlab::agent::entity::AgentMeta& meta, std::int64_t pod_id,
-                                             Logger log);
+                                             const ::gitlab::agent::entity::AgentMeta& meta,
+                                             std::int64_t pod_id, Logger log);
 
 }  // namespace towline::registrar
