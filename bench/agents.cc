@@ -1,7 +1,6 @@
-// Many agents in one process, for bench/agents: each connects as agentk does, follows its configuration, registers and
-// keeps idle tunnels. Prints one line of JSON when all are connected, and ends when its standard input does.
-#include <sys/resource.h>
-
+// Many agents in one process, for bench/agents: each connects as agentk does, follows its configuration,
+// registers and keeps idle tunnels. Prints one line of JSON when all are connected, and ends when its
+// standard input does.
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -13,6 +12,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <sys/resource.h>
 #include <utility>
 #include <vector>
 
@@ -69,8 +69,8 @@ struct Agent {
 // What agentk runs on a connection, without a cluster behind it.
 class SimulatedSession final : public tunnel::Session {
  public:
-  SimulatedSession(io::Loop& loop, grpc::Channel& channel, const grpc::Server& methods, const Options& options,
-                   std::int64_t pod, Agent& agent, Counts& counts)
+  SimulatedSession(io::Loop& loop, grpc::Channel& channel, const grpc::Server& methods,
+                   const Options& options, std::int64_t pod, Agent& agent, Counts& counts)
       : agent_(agent), counts_(counts) {
     agent_.session = this;
     ::gitlab::agent::entity::AgentMeta meta;
@@ -82,8 +82,8 @@ class SimulatedSession final : public tunnel::Session {
         loop, channel, std::make_shared<configuration::ConfigurationState>(), meta,
         [this](const auto&, const auto&) { configured(); }, Logger());
     registration_ = registrar::register_agent(loop, channel, meta, pod, Logger());
-    tunnels_ = tunnel::start_tunnels(loop, channel, methods,
-                                     {.min_idle = options.idle_tunnels, .step = options.idle_tunnels}, Logger());
+    tunnels_ = tunnel::start_tunnels(
+        loop, channel, methods, {.min_idle = options.idle_tunnels, .step = options.idle_tunnels}, Logger());
   }
   ~SimulatedSession() override {
     ++counts_.lost;
@@ -131,7 +131,8 @@ class Fleet {
  private:
   // Keeps `in_flight` agents on their way, so that the server works all the time and no handshake times out.
   void step() {
-    std::erase_if(connecting_, [](const Agent* agent) { return agent->session != nullptr && agent->session->ready(); });
+    std::erase_if(connecting_,
+                  [](const Agent* agent) { return agent->session != nullptr && agent->session->ready(); });
     while (connecting_.size() < options_.in_flight && agents_.size() < options_.agents) connect();
     if (connecting_.empty()) return report();
     timer_.start(kPoll);
@@ -142,8 +143,9 @@ class Fleet {
     tunnel::ConnectorOptions options;
     const std::string host = "127.0.0." + std::to_string(1 + number / kAgentsPerAddress);
     const std::string path = options_.scheme.starts_with("ws") ? "/-/kubernetes-agent/" : "";
-    options.address =
-        tunnel::parse_server_address(options_.scheme + "://" + host + ":" + std::to_string(options_.port) + path).value();
+    options.address = tunnel::parse_server_address(options_.scheme + "://" + host + ":" +
+                                                   std::to_string(options_.port) + path)
+                          .value();
     options.tls = tls_;
     options.tls_server_name = "localhost";
     options.token = [token = Secret(tokens_[number % tokens_.size()])]() -> Result<Secret> { return token; };
@@ -162,8 +164,9 @@ class Fleet {
 
   void report() {
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - started_;
-    std::printf("{\"agents\": %zu, \"seconds\": %.3f, \"connections\": %zu, \"lost\": %zu, \"configured\": %zu}\n",
-                agents_.size(), taken.count(), counts_.connections, counts_.lost, counts_.configured);
+    std::printf(
+        "{\"agents\": %zu, \"seconds\": %.3f, \"connections\": %zu, \"lost\": %zu, \"configured\": %zu}\n",
+        agents_.size(), taken.count(), counts_.connections, counts_.lost, counts_.configured);
     std::fflush(stdout);
   }
 
@@ -205,7 +208,8 @@ int main(int argc, char** argv) {
   towline::Options options;
   app.add_option("--agents", options.agents)->required();
   app.add_option("--port", options.port)->required();
-  app.add_option("--token-file", options.token_file, "One agent token a line; agents take them in turn")->required();
+  app.add_option("--token-file", options.token_file, "One agent token a line; agents take them in turn")
+      ->required();
   app.add_option("--ca-file", options.ca_file)->required();
   app.add_option("--scheme", options.scheme)->check(CLI::IsMember({"wss", "grpcs"}));
   app.add_option("--in-flight", options.in_flight, "Agents that connect at once");

@@ -78,6 +78,27 @@ def test_headers_are_included_once():
     assert not found, "#pragma once is missing: " + ", ".join(found)
 
 
+def test_sources_are_formatted():
+    sources = [path for path in files() if path.suffix in (".cc", ".h")]
+    result = subprocess.run(["clang-format-14", "--dry-run", "-Werror", *sources], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
+
+
+def test_the_calls_that_programs_name_are_those_of_the_contract():
+    contract = set()
+    for path in (REPOSITORY / "proto").glob("*.proto"):
+        service = None
+        for line in path.read_text().splitlines():
+            if found := re.match(r"// ([\w.]+\.rpc\.\w+)[:,]", line):
+                service = found[1]
+            elif found := re.match(r"//   rpc (\w+) ", line):
+                contract.add(f"/{service}/{found[1]}")
+    named = set(re.findall(r'"(/[\w.]+/\w+)"', text_of(REPOSITORY / "proto/methods.h")))
+    assert named and named <= contract, f"of no service in proto/: {sorted(named - contract)}"
+    elsewhere = [str(path) for path in (REPOSITORY / "src").rglob("*.cc") if re.search(r'"/[\w.]+\.rpc\.\w+/', text_of(path))]
+    assert not elsewhere, f"the paths of calls stand in proto/methods.h, and not in {elsewhere}"
+
+
 @pytest.mark.parametrize("line", ["see /wo" "rk/main", "as sha" "red/design.md says", "curl https://deb.deb" "ian.org/x"])
 def test_the_check_of_texts_finds_each(tmp_path, line):
     (tmp_path / "a.md").write_text("fine\n" + line + "\n")

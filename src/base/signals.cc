@@ -1,14 +1,13 @@
 #include "base/signals.h"
 
+#include <array>
+#include <chrono>
+#include <cstdint>
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
-
-#include <array>
-#include <chrono>
-#include <cstdint>
 
 namespace towline {
 namespace {
@@ -39,7 +38,8 @@ bool SignalWait::run(const std::function<void()>& first, int seconds) {
   while (true) {
     int wait = -1;
     if (stopping) {
-      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+      const auto left =
+          std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
       if (left.count() <= 0) break;
       wait = static_cast<int>(left.count());
     }

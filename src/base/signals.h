@@ -4,8 +4,9 @@
 
 namespace towline {
 
-/// Waits in the calling thread for SIGTERM or SIGINT and runs `first` for the first one. Returns when finish() is called,
-/// when a second signal comes, or `seconds` after the first. Block the signals before any thread is started.
+/// Waits in the calling thread for SIGTERM or SIGINT and runs `first` for the first one. Returns when
+/// finish() is called, when a second signal comes, or `seconds` after the first. Block the signals before any
+/// thread is started.
 class SignalWait {
  public:
   /// Blocks SIGTERM, SIGINT and SIGPIPE in this thread and those it starts.

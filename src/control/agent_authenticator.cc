@@ -43,7 +43,8 @@ void AgentAuthenticator::authenticate(io::Loop& loop, const http::Headers& metad
     generation = cache_->generation;
     const auto found = cache_->entries.find(key);
     if (found != cache_->entries.end() && found->second.expires > clock_.now()) {
-      loop.post([answer = std::move(answer), agent = found->second.agent]() mutable { answer(std::move(agent)); });
+      loop.post(
+          [answer = std::move(answer), agent = found->second.agent]() mutable { answer(std::move(agent)); });
       return;
     }
   }

@@ -14,15 +14,16 @@
 
 namespace towline::control {
 
-/// Says which agent makes a gRPC call, by `authorization: Bearer <agent token>`. Answers are remembered for `ttl`, and
-/// forgotten at once when a token is revoked; only hashes of tokens are kept. Thread-safe.
+/// Says which agent makes a gRPC call, by `authorization: Bearer <agent token>`. Answers are remembered for
+/// `ttl`, and forgotten at once when a token is revoked; only hashes of tokens are kept. Thread-safe.
 class AgentAuthenticator {
  public:
   using Answer = Backend::Answer<AuthenticatedAgent>;
 
   AgentAuthenticator(Backend& backend, const Clock& clock, Clock::Duration ttl = std::chrono::seconds(60));
 
-  /// Answers once, on `loop`, never from inside the call. UNAUTHENTICATED when there is no token or a wrong one.
+  /// Answers once, on `loop`, never from inside the call. UNAUTHENTICATED when there is no token or a wrong
+  /// one.
   void authenticate(io::Loop& loop, const http::Headers& metadata, Answer answer);
 
  private:

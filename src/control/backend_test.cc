@@ -135,7 +135,9 @@ TEST_F(BackendTest, ABrokenFirstFileMeansTheDefault) {
 TEST_F(BackendTest, UnknownKeysAreWarnedOf) {
   configure("obsrvability: {}\n");
   ASSERT_TRUE(configuration().has_value());
-  EXPECT_THAT(lines, Contains(HasSubstr("config.yaml:1:1: unknown key \\\"obsrvability\\\"; did you mean \\\"observability\\\"?")));
+  EXPECT_THAT(lines,
+              Contains(HasSubstr(
+                  "config.yaml:1:1: unknown key \\\"obsrvability\\\"; did you mean \\\"observability\\\"?")));
 }
 
 TEST_F(BackendTest, UserAccessDecidesWhoMayAndSaysWhatIsMissing) {

@@ -1,5 +1,5 @@
-// gRPC messages taken out of arbitrary bytes: cut in pieces or whole, the same messages must come out, none larger
-// than the limit.
+// gRPC messages taken out of arbitrary bytes: cut in pieces or whole, the same messages must come out, none
+// larger than the limit.
 
 #include <algorithm>
 #include <cstddef>

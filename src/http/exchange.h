@@ -88,18 +88,20 @@ class ServerExchange : public Exchange {
   /// have proved who they are. Nothing on HTTP/1.1.
   virtual void set_stream_limit(std::uint32_t streams) { (void)streams; }
 
-  /// Closes the connection and fails its exchanges, soon but not from inside this call: its peer has lost its right to
-  /// it. What was written before leaves. Nothing on HTTP/1.1.
+  /// Closes the connection and fails its exchanges, soon but not from inside this call: its peer has lost its
+  /// right to it. What was written before leaves. Nothing on HTTP/1.1.
   virtual void close_connection() {}
 
-  /// Expires when the connection is lost or closed, before its exchanges are told; may be looked at from any thread.
+  /// Expires when the connection is lost or closed, before its exchanges are told; may be looked at from any
+  /// thread.
   virtual std::weak_ptr<const void> liveness() const { return {}; }
 };
 
 /// The client's end; the request head is given when it is made (see client.h).
 class ClientExchange : public Exchange {
  public:
-  /// After a response with status 101: takes the connection's byte stream away, as ServerExchange::take_stream.
+  /// After a response with status 101: takes the connection's byte stream away, as
+  /// ServerExchange::take_stream.
   virtual std::unique_ptr<io::Stream> take_stream();
 };
 

@@ -40,14 +40,14 @@ struct HostOptions {
   std::size_t max_connections = 50'000;
 };
 
-/// A listener with all that it accepts: one port on all loops, TLS or cleartext (told apart by the first byte), HTTP/1.1
-/// or HTTP/2 (told apart by ALPN or the preface).
+/// A listener with all that it accepts: one port on all loops, TLS or cleartext (told apart by the first
+/// byte), HTTP/1.1 or HTTP/2 (told apart by ALPN or the preface).
 class Host {
  public:
-  /// Listens. Errors name the address. `loops` and `handler` outlive the host; stop it (or join the loops) before it is
-  /// destroyed.
-  static Result<std::unique_ptr<Host>> start(io::LoopGroup& loops, HostOptions options, RequestHandler& handler,
-                                             Logger log);
+  /// Listens. Errors name the address. `loops` and `handler` outlive the host; stop it (or join the loops)
+  /// before it is destroyed.
+  static Result<std::unique_ptr<Host>> start(io::LoopGroup& loops, HostOptions options,
+                                             RequestHandler& handler, Logger log);
   virtual ~Host() = default;
 
   virtual std::uint16_t port() const = 0;
@@ -56,7 +56,8 @@ class Host {
   /// Serves HTTP/2 on a stream that another connection has become (a WebSocket); from `loop`.
   virtual void adopt_http2(io::Loop& loop, std::unique_ptr<io::Stream> stream) = 0;
 
-  /// Stops listening, drains all connections, then calls `drained` from one of the loops. Safe from any thread.
+  /// Stops listening, drains all connections, then calls `drained` from one of the loops. Safe from any
+  /// thread.
   virtual void drain(std::move_only_function<void()> drained) = 0;
 };
 

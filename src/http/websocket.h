@@ -15,9 +15,11 @@ namespace towline::http {
 /// The subprotocol under which the agent protocol's HTTP/2 bytes travel.
 inline constexpr std::string_view kTunnelProtocol = "ws-tunnel";
 
-/// Answers a WebSocket handshake (RFC 6455, section 4.2) that offers `protocol`, and gives the byte stream inside its
-/// binary messages. On a request that is none, or offers other protocols only, answers 400 or 426 and gives null.
-std::unique_ptr<io::Stream> accept_websocket(const RequestHead& head, std::unique_ptr<ServerExchange> exchange,
+/// Answers a WebSocket handshake (RFC 6455, section 4.2) that offers `protocol`, and gives the byte stream
+/// inside its binary messages. On a request that is none, or offers other protocols only, answers 400 or 426
+/// and gives null.
+std::unique_ptr<io::Stream> accept_websocket(const RequestHead& head,
+                                             std::unique_ptr<ServerExchange> exchange,
                                              std::string_view protocol);
 
 struct WebSocketTarget {

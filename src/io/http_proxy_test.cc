@@ -51,8 +51,8 @@ TEST(ProxySettingsTest, TheSchemeDecidesWhichOne) {
 }
 
 TEST(ProxySettingsTest, LoopbackIsNeverProxied) {
-  for (const char* host :
-       {"localhost", "LOCALHOST", "localhost.", "a.localhost", "127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"}) {
+  for (const char* host : {"localhost", "LOCALHOST", "localhost.", "a.localhost", "127.0.0.1", "127.1.2.3",
+                           "::1", "::ffff:127.0.0.1"}) {
     EXPECT_EQ(proxy_of({{"HTTPS_PROXY", "http://a:1"}}, host), "") << host;
   }
 }

@@ -22,12 +22,14 @@ struct Routes {
   std::function<void(io::Loop&, std::unique_ptr<io::Stream>)> tunnel;
 };
 
-/// Sends each request of the shared port where it belongs: by content type (gRPC), upgrade (WebSocket) or path.
+/// Sends each request of the shared port where it belongs: by content type (gRPC), upgrade (WebSocket) or
+/// path.
 class Front final : public http::RequestHandler {
  public:
   /// Before this, requests are answered 503. `routes` outlives the front.
   void open(const Routes& routes) { routes_.store(&routes, std::memory_order_release); }
-  void on_request(http::RequestHead head, bool has_body, std::unique_ptr<http::ServerExchange> exchange) override;
+  void on_request(http::RequestHead head, bool has_body,
+                  std::unique_ptr<http::ServerExchange> exchange) override;
 
  private:
   std::atomic<const Routes*> routes_{nullptr};

@@ -17,7 +17,8 @@ namespace towline::kas {
 /// The server, put together.
 class Server {
  public:
-  static Result<std::unique_ptr<Server>> start(io::LoopGroup& loops, const Clock& clock, Flags flags, Logger log);
+  static Result<std::unique_ptr<Server>> start(io::LoopGroup& loops, const Clock& clock, Flags flags,
+                                               Logger log);
   virtual ~Server() = default;
   /// Stops accepting, lets running requests finish, then calls `stopped`. Safe from any thread.
   virtual void stop(std::move_only_function<void()> stopped) = 0;

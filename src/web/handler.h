@@ -13,8 +13,8 @@ namespace towline::web {
 /// host, no inline script or style and no frame. `assets` outlive the handler.
 std::unique_ptr<http::RequestHandler> make_handler(std::span<const Asset> assets);
 
-/// True for the address of a view of the page, false for that of a file: below /assets/ or /charts, hidden, or a name
-/// with an extension at the top, such as /favicon.ico, where no project can be.
+/// True for the address of a view of the page, false for that of a file: below /assets/ or /charts, hidden,
+/// or a name with an extension at the top, such as /favicon.ico, where no project can be.
 bool is_page(std::string_view path);
 
 }  // namespace towline::web

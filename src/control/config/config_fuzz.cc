@@ -2,8 +2,8 @@
 #include <cstdint>
 #include <string>
 
-#include "proto/agentcfg.pb.h"
 #include "control/config/configuration_file.h"
+#include "proto/agentcfg.pb.h"
 
 // Whatever the file holds, parsing it ends, in bounded time and memory, with a configuration or with faults.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

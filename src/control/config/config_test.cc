@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "proto/agentcfg.pb.h"
 #include "control/config/configuration_file.h"
+#include "proto/agentcfg.pb.h"
 
 namespace towline::control::config {
 namespace {

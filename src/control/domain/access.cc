@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <vector>
 
-#include "proto/agentcfg.pb.h"
 #include "control/config/configuration_file.h"
 #include "control/domain/projects.h"
 #include "control/store/namespace_table.h"
+#include "proto/agentcfg.pb.h"
 
 namespace towline::control {
 namespace {
