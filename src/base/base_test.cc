@@ -105,6 +105,8 @@ TEST(Backoff, GrowsToItsMaximumAndResets) {
 TEST(HostPort, APeersAddressIsWhatStandsBeforeItsPort) {
   EXPECT_EQ(without_port("192.0.2.1:443"), "192.0.2.1");
   EXPECT_EQ(without_port("[::1]:443"), "[::1]");
+  EXPECT_EQ(without_port("192.0.2.1"), "192.0.2.1");
+  EXPECT_EQ(without_port("[::1]"), "[::1]");
 }
 
 TEST(Backoff, JitterShortensTheDelay) {

@@ -78,6 +78,8 @@ Result<HostPort> parse_host_port(std::string_view text) {
   return result;
 }
 
-std::string_view without_port(std::string_view peer) { return peer.substr(0, peer.rfind(':')); }
+std::string_view without_port(std::string_view peer) {
+  return peer.ends_with(']') ? peer : peer.substr(0, peer.rfind(':'));
+}
 
 }  // namespace towline

@@ -36,7 +36,7 @@ struct HostPort {
 };
 Result<HostPort> parse_host_port(std::string_view text);
 
-/// A peer's address: "192.0.2.1" of "192.0.2.1:443", "[::1]" of "[::1]:443".
+/// A peer's address: "192.0.2.1" of "192.0.2.1:443", "[::1]" of "[::1]:443"; and of itself.
 std::string_view without_port(std::string_view peer);
 
 }  // namespace towline

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "base/status.h"
@@ -67,7 +68,7 @@ class Exchange {
   virtual void reset() = 0;
 
   virtual io::Loop& loop() = 0;
-  /// The peer's address, "192.0.2.1:443".
+  /// The peer's address, "192.0.2.1:443", or what set_peer() has given.
   virtual std::string_view peer() const = 0;
 };
 
@@ -83,6 +84,9 @@ class ServerExchange : public Exchange {
   /// After respond(101) on HTTP/1.1: takes the connection's byte stream away, bytes already read included;
   /// the exchange is finished by that. Null on HTTP/2.
   virtual std::unique_ptr<io::Stream> take_stream() = 0;
+
+  /// From now on peer() is `address`: whom a proxy that is trusted speaks for.
+  virtual void set_peer(std::string address) = 0;
 
   /// Lets this connection's peer run `streams` exchanges at once instead of Limits::streams, for peers that
   /// have proved who they are. Nothing on HTTP/1.1.

@@ -156,7 +156,7 @@ class Http1Connection : public io::StreamHandler {
 template <typename Base>
 class Http1Exchange : public Base {
  public:
-  explicit Http1Exchange(Http1Connection& connection) : loop_(connection.loop_), peer_(connection.peer_) {
+  explicit Http1Exchange(Http1Connection& connection) : peer_(connection.peer_), loop_(connection.loop_) {
     link_.connection = &connection;
     connection.link_ = &link_;
   }
@@ -185,10 +185,10 @@ class Http1Exchange : public Base {
 
  protected:
   Http1Link link_;
+  std::shared_ptr<const std::string> peer_;
 
  private:
   io::Loop& loop_;
-  const std::shared_ptr<const std::string> peer_;
 };
 
 }  // namespace towline::http

@@ -47,6 +47,9 @@ class Http1Server final : public ServerConnection, private Http1Connection {
     std::unique_ptr<io::Stream> take_stream() override {
       return link_.connection != nullptr ? server().take_stream() : nullptr;
     }
+    void set_peer(std::string address) override {
+      peer_ = std::make_shared<const std::string>(std::move(address));
+    }
     std::weak_ptr<const void> liveness() const override {
       return link_.connection != nullptr ? link_.connection->liveness() : std::weak_ptr<const void>();
     }

@@ -184,6 +184,16 @@ TEST_F(Http1ServerFlow, ResetClosesAndCallsNoMore) {
   EXPECT_EQ(requests.items[0]->server->peer(), "memory");
 }
 
+TEST_F(Http1ServerFlow, OneRequestsPeerIsWhomAProxySpeaksForAndNotTheNextOnes) {
+  serve();
+  wire.send(kGet);
+  requests.items[0]->server->set_peer("203.0.113.9");
+  EXPECT_EQ(requests.items[0]->server->peer(), "203.0.113.9");
+  requests.items[0]->server->respond({}, true);
+  wire.send(kGet);
+  EXPECT_EQ(requests.items[1]->server->peer(), "memory");
+}
+
 TEST_F(Http1ServerFlow, DestroyingTheConnectionFailsItsExchange) {
   serve();
   wire.send(kGet);

@@ -29,6 +29,7 @@ class Http2ServerExchange final : public Http2Exchange<ServerExchange> {
   using Http2Exchange::Http2Exchange;
   void respond(const ResponseHead& head, bool end) override { handle_.respond(head, end); }
   std::unique_ptr<io::Stream> take_stream() override { return nullptr; }
+  void set_peer(std::string address) override { handle_.set_peer(std::move(address)); }
   void set_stream_limit(std::uint32_t streams) override {
     if (handle_.stream() != nullptr) handle_.stream()->session->set_stream_limit(streams);
   }

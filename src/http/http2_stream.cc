@@ -85,6 +85,7 @@ void Http2Handle::respond(const ResponseHead& head, bool end) {
 }
 
 std::string_view Http2Handle::peer() const {
+  if (peer_) return *peer_;
   return stream_ == nullptr ? std::string_view{} : stream_->session->peer();
 }
 

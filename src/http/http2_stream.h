@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "http/exchange.h"
 
@@ -69,6 +70,7 @@ class Http2Handle {
   void respond(const ResponseHead& head, bool end);
   io::Loop& loop() { return loop_; }
   std::string_view peer() const;
+  void set_peer(std::string address) { peer_ = std::make_unique<const std::string>(std::move(address)); }
 
   /// The stream is gone.
   void detach() { stream_ = nullptr; }
@@ -77,6 +79,7 @@ class Http2Handle {
  private:
   Http2Stream* stream_;
   io::Loop& loop_;
+  std::unique_ptr<const std::string> peer_;  // where it is not the session's
 };
 
 /// Wrap a stream in the exchange that users see (http2_connection.cc).

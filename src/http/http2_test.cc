@@ -273,6 +273,20 @@ TEST_F(Http2Test, TheStreamLimitIsKeptAndCanBeRaised) {
   EXPECT_EQ(client->available(), 98U);
 }
 
+TEST_F(Http2Test, AnExchangesPeerIsWhomAProxySpeaksFor) {
+  start();
+  Recorder answers[2];
+  std::unique_ptr<ClientExchange> exchanges[2];
+  for (int i = 0; i < 2; ++i) exchanges[i] = client->open(get(), true, &answers[i]);
+  settle();
+  requests[0]->exchange->set_peer("203.0.113.9");
+  EXPECT_EQ(requests[0]->exchange->peer(), "203.0.113.9");
+  EXPECT_EQ(requests[1]->exchange->peer(), "memory");
+  exchanges[0].reset();
+  settle();
+  EXPECT_EQ(requests[0]->exchange->peer(), "203.0.113.9") << "the log asks when all is over";
+}
+
 TEST_F(Http2Test, ALostConnectionFailsItsExchanges) {
   start();
   Recorder answer;

@@ -119,7 +119,9 @@ std::unique_ptr<io::Stream> accept_websocket(const RequestHead& head,
   io::Loop& loop = exchange->loop();
   std::unique_ptr<io::Stream> stream = exchange->take_stream();
   if (stream == nullptr) return nullptr;
-  return io::websocket_stream(loop, std::move(stream), io::WebSocketRole::kServer);
+  std::string peer = stream->peer() == exchange->peer() ? std::string() : std::string(exchange->peer());
+  return io::websocket_stream(loop, std::move(stream), io::WebSocketRole::kServer, io::kMaxWebSocketMessage,
+                              std::move(peer));
 }
 
 std::unique_ptr<io::Operation> connect_websocket(io::Loop& loop, std::unique_ptr<io::Stream> stream,

@@ -34,8 +34,8 @@ constexpr std::uint16_t kTooBig = 1009;
 
 class WebSocket final : public Stream, private StreamHandler {
  public:
-  WebSocket(std::unique_ptr<Stream> lower, WebSocketRole role, std::size_t max_message)
-      : lower_(std::move(lower)), role_(role), max_message_(max_message) {
+  WebSocket(std::unique_ptr<Stream> lower, WebSocketRole role, std::size_t max_message, std::string peer)
+      : lower_(std::move(lower)), role_(role), max_message_(max_message), peer_(std::move(peer)) {
     lower_->set_handler(this);
   }
 
@@ -46,7 +46,7 @@ class WebSocket final : public Stream, private StreamHandler {
   const Status& error() const override { return error_; }
   std::string_view alpn() const override { return lower_->alpn(); }
   bool secure() const override { return lower_->secure(); }
-  std::string_view peer() const override { return lower_->peer(); }
+  std::string_view peer() const override { return peer_.empty() ? lower_->peer() : peer_; }
   std::string_view peer_certificate_subject() const override { return lower_->peer_certificate_subject(); }
 
  private:
@@ -98,6 +98,7 @@ class WebSocket final : public Stream, private StreamHandler {
   bool tell_writer_ = false;
   int idle_frames_ = 0;
   std::size_t max_message_;
+  const std::string peer_;
   StreamHandler* handler_ = nullptr;
 
   FrameHeaderParser parser_;
@@ -376,8 +377,8 @@ void WebSocket::on_writable() {
 }  // namespace
 
 std::unique_ptr<Stream> websocket_stream(Loop&, std::unique_ptr<Stream> lower, WebSocketRole role,
-                                         std::size_t max_message) {
-  return std::make_unique<WebSocket>(std::move(lower), role, max_message);
+                                         std::size_t max_message, std::string peer) {
+  return std::make_unique<WebSocket>(std::move(lower), role, max_message, std::move(peer));
 }
 
 std::string websocket_key() { return base64_encode(random_bytes(16)); }

@@ -113,6 +113,12 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
           std::map<std::string, http::Cleartext>{{"loopback", http::Cleartext::kLoopback},
                                                  {"allow", http::Cleartext::kAllow},
                                                  {"deny", http::Cleartext::kDeny}}));
+  std::vector<std::string> trusted_proxies;
+  app.add_option(
+         "--trusted-proxy", trusted_proxies,
+         "Address or network of a reverse proxy whose X-Forwarded-For says where a request comes from; "
+         "repeatable")
+      ->allow_extra_args(false);
   app.add_option("--root-password-file", flags.root_password_file,
                  "First start: root's password; default: random");
   app.add_option("--root-token-file", flags.root_token_file,
@@ -155,6 +161,9 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
     if (flags.tls_cert_file.empty() != flags.tls_key_file.empty()) {
       throw CLI::ValidationError("--tls-cert-file and --tls-key-file go together");
     }
+    auto proxies = http::TrustedProxies::parse(trusted_proxies);
+    if (!proxies) throw CLI::ValidationError("--trusted-proxy", proxies.error().message());
+    flags.trusted_proxies = std::move(*proxies);
     auto policy = io::AddressPolicy::parse(outbound);
     if (!policy) throw CLI::ValidationError(std::string(io::kAllowFlag), policy.error().message());
     flags.outbound = std::move(*policy);

@@ -5,6 +5,7 @@
 
 #include "base/secret.h"
 #include "http/host.h"
+#include "http/trusted_proxies.h"
 #include "io/address_policy.h"
 
 namespace towline::kas {
@@ -18,6 +19,7 @@ struct Flags {
   std::string tls_cert_file;
   std::string tls_key_file;
   http::Cleartext cleartext = http::Cleartext::kLoopback;
+  http::TrustedProxies trusted_proxies;
   std::string database_url_file;
   Secret database_url;  // from the environment; the file goes before it
   std::string root_password_file;

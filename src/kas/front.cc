@@ -27,6 +27,8 @@ void Front::on_request(http::RequestHead head, bool has_body,
                        std::unique_ptr<http::ServerExchange> exchange) {
   const Routes* const routes = routes_.load(std::memory_order_acquire);
   if (routes == nullptr) return http::send(*exchange, http::json_message(503, "the server is starting"));
+  if (auto client = proxies_.client_of(exchange->peer(), head.headers))
+    exchange->set_peer(std::move(*client));
   if (grpc::Server::is_grpc(head))
     return routes->grpc->on_request(std::move(head), has_body, std::move(exchange));
   const std::string_view path = head.path();

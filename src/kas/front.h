@@ -3,9 +3,11 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "grpc/server.h"
 #include "http/exchange.h"
+#include "http/trusted_proxies.h"
 #include "modules/kubernetes_api/server/proxy.h"
 
 namespace towline::kas {
@@ -26,12 +28,16 @@ struct Routes {
 /// path.
 class Front final : public http::RequestHandler {
  public:
+  /// Whose X-Forwarded-For is believed.
+  explicit Front(http::TrustedProxies proxies) : proxies_(std::move(proxies)) {}
+
   /// Before this, requests are answered 503. `routes` outlives the front.
   void open(const Routes& routes) { routes_.store(&routes, std::memory_order_release); }
   void on_request(http::RequestHead head, bool has_body,
                   std::unique_ptr<http::ServerExchange> exchange) override;
 
  private:
+  const http::TrustedProxies proxies_;
   std::atomic<const Routes*> routes_{nullptr};
 };
 

@@ -322,7 +322,7 @@ class ServerImpl final : public Server {
   grpc::Server grpc_;
   std::unique_ptr<http::RequestHandler> web_ = web::make_handler(web::assets());
   Routes routes_;
-  Front front_;
+  Front front_{flags_.trusted_proxies};
   std::unique_ptr<http::Host> observability_host_;
   std::unique_ptr<http::Host> host_;
 };

@@ -280,6 +280,7 @@ additionalLabels: {team: platform}
 podLabels: {role: server}
 agentImage: registry.example.com/agentk
 outboundAllow: [10.1.0.0/16, "agent.example.com:443"]
+trustedProxies: [10.244.0.0/16]
 hostAliases: [{ip: 192.0.2.1, hostnames: [db.example.com]}]
 nodeSelector: {kubernetes.io/os: linux}
 tolerations: [{key: dedicated, operator: Exists}]
@@ -341,7 +342,7 @@ def test_everything_behind_an_ingress_that_ends_tls(behind, cluster, make_kubect
     pod = behind.pod()
     assert pod["metadata"]["labels"]["role"] == "server" and pod["metadata"]["labels"]["team"] == "platform"
     assert pod["spec"]["terminationGracePeriodSeconds"] == 75
-    assert "--outbound-allow=agent.example.com:443" in pod["spec"]["containers"][0]["args"]
+    assert {"--outbound-allow=agent.example.com:443", "--trusted-proxy=10.244.0.0/16"} <= set(pod["spec"]["containers"][0]["args"])
     metrics = behind.direct.out(
         "get", "--raw", f"/api/v1/namespaces/{behind.namespace}/pods/towline-0:8151/proxy/metrics")
     assert "kas_agents_connected" in metrics
