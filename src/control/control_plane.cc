@@ -121,9 +121,9 @@ struct ControlPlane::Impl {
   // Tasks of the pool end before anything they use goes.
   ~Impl() { pool.reset(); }
 
-  http::Response answer(const http::Request& request) {
-    const bool asks_graphql = request.head.path().starts_with(graphql::Endpoint::kPath);
-    return asks_graphql ? graphql.answer(request) : api.answer(request);
+  http::Reply answer(const http::Request& request) {
+    if (request.head.path().starts_with(graphql::Endpoint::kPath)) return graphql.answer(request);
+    return api.answer(request);
   }
 
   std::unique_ptr<Database> db;

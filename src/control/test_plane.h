@@ -2,8 +2,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include <boost/json.hpp>
@@ -23,15 +26,18 @@
 #include "control/store/database.h"
 #include "control/test_database.h"
 #include "control/test_support.h"
+#include "io/dial.h"
+#include "io/loop.h"
 
 namespace towline::control {
 
 /// An agent's answer, without an agent.
 class FakeDoctor final : public AgentDoctor {
  public:
-  Result<std::string> examine(std::int64_t agent_id) override {
+  std::unique_ptr<io::Operation> examine(io::Loop& loop, std::int64_t agent_id, Examined done) override {
     asked = agent_id;
-    return answer;
+    loop.post([this, done = std::move(done)]() mutable { done(answer); });
+    return nullptr;
   }
   std::int64_t asked = 0;
   Result<std::string> answer = R"({"healthy":true,"checks":[]})";
@@ -93,7 +99,18 @@ class PlaneTest : public ::testing::Test {
                           .peer = "192.0.2.1:1"};
     if (!token.empty()) request.head.headers.add("private-token", token);
     if (!request.body.empty()) request.head.headers.add("content-type", type);
-    return api.answer(request);
+    return answer(request);
+  }
+  /// What a client gets, be it now or later.
+  http::Response answer(const http::Request& request) {
+    http::Reply reply = api.answer(request);
+    if (auto* response = std::get_if<http::Response>(&reply)) return std::move(*response);
+    std::optional<http::Response> later;
+    const auto work = std::get<http::Later>(reply)(loop, [&](http::Response response) { later = response; });
+    EXPECT_FALSE(later) << "from inside";
+    while (!later && loop.poll() > 0) {
+    }
+    return later.value_or(http::Response{.status = 0});
   }
   static boost::json::value json(const http::Response& response) { return boost::json::parse(response.body); }
   static std::string header(const http::Response& response, std::string_view name) {
@@ -126,6 +143,7 @@ class PlaneTest : public ::testing::Test {
   TempFolder folder;
   TestDatabase database;
   FakeClock clock;
+  io::Loop loop{clock};
   std::vector<std::string> lines;
   Logger log = Logger::to_vector(&lines);
   std::unique_ptr<Database> db;

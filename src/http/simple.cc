@@ -72,27 +72,46 @@ class BodyCollector final : public ExchangeHandler {
   Collected done_;
 };
 
-// One request that waits for its answer from the pool. The pool's thread touches `request` and `response`,
-// the loop everything else, `response` only after the pool is done.
+// One request that waits for its answer. While the pool has it, the pool's thread touches `request` and
+// `reply`, and the loop everything else.
 struct Job final : ExchangeHandler {
   Request request;
-  Response response = json_message(503, "the server is shutting down");
+  Reply reply = json_message(503, "the server is shutting down");
   std::unique_ptr<ServerExchange> exchange;
+  std::unique_ptr<io::Operation> work;  // of a reply that comes later
+  std::shared_ptr<Job> self;            // while `work` is all that leads here
 
   void on_body(std::span<const std::byte>) override {}
   void on_end(Headers) override {}
-  void on_failed(Status) override { exchange.reset(); }
-
-  void answer(Response with) {
-    if (exchange == nullptr) return;
-    send(*exchange, with);
+  void on_failed(Status) override {
     exchange.reset();
+    end_work();
+  }
+
+  // On the loop, when the pool is done with it.
+  static void answer(const std::shared_ptr<Job>& job) {
+    if (job->exchange == nullptr) return;
+    if (auto* response = std::get_if<Response>(&job->reply)) return job->send_response(*response);
+    job->self = job;
+    job->work = std::get<Later>(job->reply)(job->exchange->loop(), [raw = job.get()](Response response) {
+      raw->send_response(response);
+      raw->end_work();
+    });
+  }
+  void send_response(const Response& response) {
+    send(*exchange, response);
+    exchange.reset();
+  }
+  // May destroy this.
+  void end_work() {
+    const std::shared_ptr<Job> last = std::move(self);
+    work.reset();
   }
 };
 
-using Answer = std::function<Response(const Request&)>;
+using Answer = std::function<Reply(const Request&)>;
 
-Response answer_safely(const Answer& answer, const Request& request) {
+Reply answer_safely(const Answer& answer, const Request& request) {
   try {
     return answer(request);
   } catch (const std::exception& error) {
@@ -109,12 +128,12 @@ void run_job(io::WorkerPool& pool, std::shared_ptr<const Answer> answer, Request
   // Only `done` owns the job, so that it ends on the loop whichever task the pool forgets first.
   const bool accepted = pool.submit(
       job->exchange->loop(),
-      [raw = job.get(), answer = std::move(answer)] { raw->response = answer_safely(*answer, raw->request); },
-      [job] { job->answer(std::move(job->response)); });
+      [raw = job.get(), answer = std::move(answer)] { raw->reply = answer_safely(*answer, raw->request); },
+      [job] { Job::answer(job); });
   if (accepted) return;
   Response busy = json_message(503, "the server has too much to do; try again in a second");
   busy.headers.add("retry-after", "1");
-  job->answer(std::move(busy));
+  job->send_response(busy);
 }
 
 class SyncHandler final : public RequestHandler {
@@ -221,7 +240,7 @@ void collect_body(RequestHead head, bool has_body, std::unique_ptr<ServerExchang
 }
 
 std::unique_ptr<RequestHandler> sync_handler(io::WorkerPool& pool, std::size_t body_limit,
-                                             std::function<Response(const Request&)> answer) {
+                                             std::function<Reply(const Request&)> answer) {
   return std::make_unique<SyncHandler>(pool, body_limit, std::move(answer));
 }
 

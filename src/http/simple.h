@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "http/client.h"
 #include "http/exchange.h"
@@ -45,12 +46,20 @@ using Collected = std::move_only_function<void(Request request, std::unique_ptr<
 void collect_body(RequestHead head, bool has_body, std::unique_ptr<ServerExchange> exchange,
                   std::size_t limit, Collected done);
 
+/// Work that a response waits for without holding a thread. Called once, on the exchange's loop; it calls
+/// `done` once on that loop, never from inside, and `done` may destroy the operation. Destroying the
+/// operation cancels the work: so it goes when the client goes away.
+using Later = std::move_only_function<std::unique_ptr<io::Operation>(
+    io::Loop& loop, std::move_only_function<void(Response)> done)>;
+using Reply = std::variant<Response, Later>;
+
 /// A handler of requests that block: collects the body (at most `body_limit` bytes), runs `answer` on a
-/// thread of `pool` and sends what it returns from the exchange's loop. A full pool is answered by 503 with
-/// Retry-After. A client that goes away meanwhile costs nothing but the work. `answer` is called from several
-/// threads at once. `pool` must outlive the handler.
+/// thread of `pool` and sends what it returns from the exchange's loop, now or later. A full pool is answered
+/// by 503 with Retry-After. A client that goes away meanwhile costs nothing but the work. `answer` is called
+/// from several threads at once; the request stays where it is until the response is sent or the client gone,
+/// so that a Later may refer to it. `pool` must outlive the handler.
 std::unique_ptr<RequestHandler> sync_handler(io::WorkerPool& pool, std::size_t body_limit,
-                                             std::function<Response(const Request&)> answer);
+                                             std::function<Reply(const Request&)> answer);
 
 /// Sends `request` and collects the response, at most `limit` bytes of body (over it: RESOURCE_EXHAUSTED).
 /// Calls back once on `loop`, never from inside fetch(). Destroying the operation cancels the request.

@@ -224,6 +224,67 @@ TEST_F(Simple, SyncHandlerSurvivesAClientThatLeaves) {
   poll();
 }
 
+// A handler whose replies come when the test says so.
+struct Slow {
+  struct Work final : io::Operation {
+    explicit Work(int& running) : running_(running) { ++running_; }
+    ~Work() override { --running_; }
+    int& running_;
+  };
+  Reply operator()(const Request& request) {
+    return [this, &request](io::Loop& loop, std::move_only_function<void(Response)> done) {
+      on_loop = loop.on_loop();
+      answer = [&request, done = std::move(done)]() mutable { done({.status = 202, .body = request.body}); };
+      return std::make_unique<Work>(running);
+    };
+  }
+  int running = 0;
+  bool on_loop = false;
+  std::move_only_function<void()> answer;
+};
+
+TEST_F(Simple, AReplyThatComesLaterHoldsNoThread) {
+  Slow slow;
+  io::WorkerPool pool(1);
+  const auto handler = sync_handler(pool, 100, [&](const Request& r) -> Reply {
+    if (r.body == "quick") return Response{.status = 200};
+    return slow(r);
+  });
+  serve(*handler);
+  go(request("slow"));
+  ASSERT_TRUE(poll_until([&] { return slow.running > 0; }));
+  EXPECT_TRUE(slow.on_loop);
+  EXPECT_FALSE(result);
+
+  std::atomic<bool> ran = false;
+  pool.submit(
+      loop, [&] { ran = true; }, [] {});
+  EXPECT_TRUE(poll_until([&] { return ran.load(); })) << "the pool's only thread is taken";
+
+  std::exchange(slow.answer, {})();
+  poll();
+  ASSERT_TRUE(result);
+  EXPECT_EQ((*result)->status, 202);
+  EXPECT_EQ((*result)->body, "slow");
+  EXPECT_EQ(slow.running, 0);
+  go(request("quick"));
+  ASSERT_TRUE(poll_until([&] { return result.has_value(); }));
+  EXPECT_EQ((*result)->status, 200);
+}
+
+TEST_F(Simple, AReplyThatComesLaterIsCancelledWhenTheClientLeaves) {
+  Slow slow;
+  io::WorkerPool pool(1);
+  const auto handler = sync_handler(pool, 100, [&](const Request& r) { return slow(r); });
+  serve(*handler);
+  go(request("slow"));
+  ASSERT_TRUE(poll_until([&] { return slow.running > 0; }));
+  client.reset();
+  poll();
+  EXPECT_EQ(slow.running, 0);
+  EXPECT_EQ(server, nullptr);
+}
+
 TEST_F(Simple, SyncHandlerSaysSoWhenThePoolIsFull) {
   Gate gate;
   {

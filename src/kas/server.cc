@@ -81,10 +81,7 @@ class ServerImpl final : public Server {
  public:
   ServerImpl(io::LoopGroup& loops, const Clock& clock, Flags flags, Logger log)
       : loops_(loops), clock_(clock), flags_(std::move(flags)), log_(std::move(log)) {}
-  ~ServerImpl() override {
-    if (examination_) examination_->close();
-    loops_.join();
-  }
+  ~ServerImpl() override { loops_.join(); }
   ServerImpl(const ServerImpl&) = delete;
   ServerImpl& operator=(const ServerImpl&) = delete;
 
@@ -106,7 +103,6 @@ class ServerImpl final : public Server {
   void stop(std::move_only_function<void()> stopped) override {
     ready_ = false;
     log_.info("stopping: running requests may finish");
-    if (examination_) examination_->close();
     host_->drain(std::move(stopped));
   }
 
@@ -205,7 +201,7 @@ class ServerImpl final : public Server {
     configuration_ = configuration::ConfigurationServer::create(
         {.external_url = external_url_, .calls_per_minute = flags_.agent_connections_per_token_minute},
         backend, *authenticator_, clock_, log_);
-    examination_ = doctor::Examination::create(loops_, router_);
+    examination_ = doctor::Examination::create(router_);
     control_->set_agent_doctor(*examination_);
     proxy_metrics_ = std::make_unique<ProxyMetrics>(*observability_);
     proxy_ = kubernetes_api::Proxy::create({}, backend, router_, clock_, log_,

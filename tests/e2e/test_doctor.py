@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import signal
 import subprocess
 
 import pytest
@@ -268,3 +269,33 @@ def test_an_agent_that_is_not_connected_cannot_be_asked(doctor):
     refused = cli(doctor.system, towline.AGENT)
     assert refused.returncode == 1 and "not connected" in refused.stderr and "agentk doctor" in refused.stderr
     assert cli(doctor.system, "nobody").returncode == 5
+
+
+def test_an_agent_that_hangs_delays_only_those_who_ask_it_until_they_go(doctor, tmp_path):
+    system = towline.System(tmp_path)
+    kas = system.kas
+    other = None
+    try:
+        agent = system.start_agent(doctor.kubeconfig)
+        token = kas.agent_token(kas.register_agent("other"))["token"]
+        other = towline.Agentk(system.folder, system.address("grpcs"), token, doctor.kubeconfig, ca_file=kas.ca_file)
+        other.wait_ready()
+        agent.process.process.send_signal(signal.SIGSTOP)
+        path = f"/projects/root%2Fdemo/cluster_agents/{system.agent_id}/doctor"
+        waiting = [kas.connect() for _ in range(2)]
+        for each in waiting:
+            each.sendall(f"POST /api/v4{path} HTTP/1.1\r\nHost: localhost\r\nPRIVATE-TOKEN: {kas.TOKEN}\r\n"
+                         "Content-Length: 0\r\n\r\n".encode())
+        towline.wait_for(lambda: kas.metrics()["kas_tunnels_busy"] == 2, "two questions to be asked")
+        status, headers, body = kas.call("POST", path)
+        assert (status, headers["Retry-After"]) == (429, "5") and b"being examined already" in body
+        assert cli(system, "other").returncode == 0
+        for each in waiting:
+            each.close()
+        towline.wait_for(lambda: kas.metrics()["kas_tunnels_busy"] == 0, "the questions to be taken back")
+        agent.process.process.send_signal(signal.SIGCONT)
+        assert cli(system, towline.AGENT).returncode == 0
+    finally:
+        if other:
+            other.stop()
+        system.stop()

@@ -10,6 +10,8 @@
 #include "control/store/agent_event_table.h"
 #include "control/store/agent_table.h"
 #include "control/store/database.h"
+#include "io/dial.h"
+#include "io/loop.h"
 
 namespace towline::control::api {
 namespace {
@@ -101,15 +103,11 @@ Result<http::Response> list_configurations(Context& context) {
   return json_response(200, items);
 }
 
-// Asks the agent itself, which takes seconds.
-Result<http::Response> examine(Context& context) {
-  auto found = find_agent(context, kReadAgents);
-  if (!found) return fail(found.error());
-  if (context.core.agent_doctor == nullptr)
-    return fail(Code::kUnavailable, "agents cannot be reached from here");
-  auto report = context.core.agent_doctor->examine(found->agent.id);
-  if (report)
-    return http::Response{.status = 200, .headers = {{"content-type", "application/json"}}, .body = *report};
+Result<http::Response> render_examination(Result<std::string> report) {
+  if (report) {
+    return http::Response{
+        .status = 200, .headers = {{"content-type", "application/json"}}, .body = std::move(*report)};
+  }
   switch (report.error().code()) {
     case Code::kResourceExhausted: {
       http::Response response = http::json_message(429, report.error().message());
@@ -119,8 +117,21 @@ Result<http::Response> examine(Context& context) {
     case Code::kUnimplemented:
       return http::json_message(501, report.error().message());
     default:
-      return fail(report.error());
+      return fail(std::move(report.error()));
   }
+}
+
+// Asks the agent itself, which takes seconds.
+Result<Work> examine(Context& context) {
+  auto found = find_agent(context, kReadAgents);
+  if (!found) return fail(found.error());
+  AgentDoctor* const doctor = context.core.agent_doctor;
+  if (doctor == nullptr) return fail(Code::kUnavailable, "agents cannot be reached from here");
+  return [doctor, id = found->agent.id](io::Loop& loop, auto done) {
+    return doctor->examine(loop, id, [done = std::move(done)](Result<std::string> report) mutable {
+      done(render_examination(std::move(report)));
+    });
+  };
 }
 
 constexpr Route kRoutes[] = {

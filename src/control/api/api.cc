@@ -9,6 +9,8 @@
 #include "control/api/openapi.h"
 #include "control/api/respond.h"
 #include "control/api/router.h"
+#include "io/dial.h"
+#include "io/loop.h"
 
 namespace towline::control::api {
 namespace {
@@ -53,6 +55,8 @@ http::Response failure(const Core& core, const http::Request& request, const Sta
   return error_response({Code::kInternal, "500 Internal Server Error"});
 }
 
+User user_of(const Context& context) { return context.caller ? context.caller->user : User{}; }
+
 }  // namespace
 
 http::Response Api::too_many() {
@@ -89,30 +93,48 @@ std::optional<http::Response> Api::forbid(const http::Request& request, const Ro
   return std::nullopt;
 }
 
-http::Response Api::run(Context& context, const Route& route) {
+http::Reply Api::run(Context& context, const Route& route) {
+  return std::visit([&](auto handler) -> http::Reply { return run(context, route, handler); }, route.handler);
+}
+
+http::Response Api::run(Context& context, const Route& route, Handler handler) {
   const std::string login = route.need == Need::kLogin
                                 ? "login " + sha256_hex(lower_case(context.params.text_or("login", ""))) + ":"
                                 : "";
   const bool guards = route.need == Need::kLogin && !reads_only(context.request.head.method);
   if (guards && (guard_.throttle().exhausted(context.request.peer) || guard_.throttle().exhausted(login)))
-    return too_many();
-  auto response = route.handler(context);
-  if (!response) {
-    if (guards && response.error().code() == Code::kUnauthenticated) {
-      guard_.throttle().failed(context.request.peer);
-      guard_.throttle().failed(login);
-    }
-    return failure(core_, context.request, response.error());
+    return finish(too_many());
+  auto response = handler(context);
+  if (guards && !response && response.error().code() == Code::kUnauthenticated) {
+    guard_.throttle().failed(context.request.peer);
+    guard_.throttle().failed(login);
   }
-  if (response->status < 300 && !reads_only(context.request.head.method)) {
-    guard_.audit(context.request, context.caller ? context.caller->user : User{},
-                 std::string(route.method) + " " + std::string(route.pattern),
-                 std::string(context.request.head.path()));
-  }
-  return std::move(*response);
+  return conclude(context.request, route, user_of(context), std::move(response));
 }
 
-http::Response Api::answer(const http::Request& request) {
+http::Reply Api::run(Context& context, const Route& route, SlowHandler handler) {
+  auto work = handler(context);
+  if (!work) return finish(failure(core_, context.request, work.error()));
+  return [this, &request = context.request, &route, user = user_of(context), work = std::move(*work)](
+             io::Loop& loop, std::move_only_function<void(http::Response)> done) mutable {
+    return work(loop, [this, &request, &route, user = std::move(user),
+                       done = std::move(done)](Result<http::Response> response) mutable {
+      done(conclude(request, route, user, std::move(response)));
+    });
+  };
+}
+
+http::Response Api::conclude(const http::Request& request, const Route& route, const User& user,
+                             Result<http::Response> response) {
+  if (!response) return finish(failure(core_, request, response.error()));
+  if (response->status < 300 && !reads_only(request.head.method)) {
+    guard_.audit(request, user, std::string(route.method) + " " + std::string(route.pattern),
+                 std::string(request.head.path()));
+  }
+  return finish(std::move(*response));
+}
+
+http::Reply Api::answer(const http::Request& request) {
   std::string_view path = request.head.path();
   if (!path.starts_with(kBase)) return error_response({Code::kNotFound, "404 Not Found"});
   path.remove_prefix(kBase.size());
@@ -134,7 +156,7 @@ http::Response Api::answer(const http::Request& request) {
                   std::move(*params),
                   std::move(known->caller),
                   std::move(known->session)};
-  return finish(run(context, route));
+  return run(context, route);
 }
 
 }  // namespace towline::control::api

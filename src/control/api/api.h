@@ -9,8 +9,7 @@
 
 namespace towline::control::api {
 
-/// The REST API: finds the route, the caller and his rights, and runs the handler. Blocks; safe from any
-/// thread.
+/// The REST API: finds the route, the caller and his rights, and runs the handler. Safe from any thread.
 class Api {
  public:
   /// Larger bodies are refused with 413 before they get here.
@@ -18,8 +17,9 @@ class Api {
 
   explicit Api(Core& core) : core_(core), guard_(core) {}
 
-  /// Answers a request whose target begins with /api/v4.
-  http::Response answer(const http::Request& request);
+  /// Answers a request whose target begins with /api/v4. Blocks, except for what the answer may wait for
+  /// later; that refers to `request`.
+  http::Reply answer(const http::Request& request);
 
   /// For others that answer below /api.
   Guard& guard() { return guard_; }
@@ -27,7 +27,11 @@ class Api {
  private:
   std::optional<http::Response> forbid(const http::Request& request, const Route& route,
                                        const Guard::Known& known);
-  http::Response run(Context& context, const Route& route);
+  http::Reply run(Context& context, const Route& route);
+  http::Response run(Context& context, const Route& route, Handler handler);
+  http::Reply run(Context& context, const Route& route, SlowHandler handler);
+  http::Response conclude(const http::Request& request, const Route& route, const User& user,
+                          Result<http::Response> response);
   http::Response refuse_credentials(const http::Request& request);
   http::Response too_many();
 

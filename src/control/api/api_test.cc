@@ -34,10 +34,10 @@ TEST_F(ApiTest, CredentialsAreRequiredAndChecked) {
   EXPECT_EQ(call("PATCH", "/user", root.token).status, 405);
   http::Request bearer{.head = {.method = "GET", .target = "/api/v4/user"}};
   bearer.head.headers.add("authorization", "Bearer " + root.token);
-  EXPECT_EQ(api.answer(bearer).status, 200);
+  EXPECT_EQ(answer(bearer).status, 200);
   http::Request basic{.head = {.method = "GET", .target = "/api/v4/user"}};
   basic.head.headers.add("authorization", "Basic abc");
-  EXPECT_EQ(api.answer(basic).status, 401);
+  EXPECT_EQ(answer(basic).status, 401);
 }
 
 TEST_F(ApiTest, GuessersAreSlowedDownAndOthersAreNot) {

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include <boost/json/value.hpp>
 
@@ -35,8 +38,15 @@ struct Context {
   std::int64_t number(const std::string& name) const;
 };
 
-/// Answers a request; a failure becomes a response by its code (see error_response).
+/// Answers a request; a failure becomes a response by its code (see error_response). Blocks a thread of the
+/// pool.
 using Handler = Result<http::Response> (*)(Context&);
+
+/// For what takes long without needing a thread: the handler looks at the request, and gives the work that
+/// the answer waits for, by the rules of http::Later. The context is gone when the work begins.
+using Work = std::move_only_function<std::unique_ptr<io::Operation>(
+    io::Loop& loop, std::move_only_function<void(Result<http::Response>)> done)>;
+using SlowHandler = Result<Work> (*)(Context&);
 
 /// Whom a route serves.
 enum class Need {
@@ -51,7 +61,7 @@ enum class Need {
 struct Route {
   std::string_view method;
   std::string_view pattern;
-  Handler handler;
+  std::variant<Handler, SlowHandler> handler;
   Need need = Need::kUser;
   std::string_view summary = {};
   /// Query and body parameters for the description: "name! search page:integer", "!" for those that are

@@ -23,7 +23,7 @@ class SessionTest : public PlaneTest {
         .body = boost::json::serialize(boost::json::object{{"login", login}, {"password", password}}),
         .peer = peer};
     request.head.headers.add("content-type", "application/json");
-    return api.answer(request);
+    return answer(request);
   }
   LoggedIn session_of(const std::string& login) {
     const auto response = log_in(login, "correct horse");
@@ -37,7 +37,7 @@ class SessionTest : public PlaneTest {
     request.head.headers.add("cookie", "theme=dark; " + session.cookie);
     if (show_csrf) request.head.headers.add("x-csrf-token", session.csrf);
     if (!request.body.empty()) request.head.headers.add("content-type", "application/json");
-    return api.answer(request);
+    return answer(request);
   }
 };
 
@@ -89,11 +89,11 @@ TEST_F(SessionTest, AnotherSitesPageCannotLogSomebodyIn) {
                         .body = "login=ada&password=correct%20horse"};
   request.head.headers.add("content-type", "application/x-www-form-urlencoded");
   request.head.headers.add("origin", "https://evil.test");
-  EXPECT_EQ(api.answer(request).status, 403);
+  EXPECT_EQ(answer(request).status, 403);
   request.head.headers.set("origin", "null");
-  EXPECT_EQ(api.answer(request).status, 403);
+  EXPECT_EQ(answer(request).status, 403);
   request.head.headers.set("origin", "https://towline.test");
-  EXPECT_EQ(api.answer(request).status, 201);
+  EXPECT_EQ(answer(request).status, 201);
 }
 
 TEST_F(SessionTest, ACookieOfTheOtherNameIsNone) {

@@ -5,20 +5,15 @@
 #include "control/agent_doctor.h"
 #include "tunnel/server/router.h"
 
-namespace towline::io {
-class LoopGroup;
-}
-
 namespace towline::doctor {
 
-/// Examines agents through their tunnels, at most two at once, since each holds a thread of the caller's.
-/// What an agent answers is bounded and taken for text.
+/// Examines agents through their tunnels, each at most kMaxOfOneAgent times at once: one that is slow or
+/// hostile delays nobody but those who ask it. What an agent answers is bounded and taken for text.
 class Examination : public control::AgentDoctor {
  public:
-  /// `loops` outlives it.
-  static std::unique_ptr<Examination> create(io::LoopGroup& loops, std::shared_ptr<tunnel::Router> router);
-  /// Ends what is under way and refuses what comes. Before the loops stop.
-  virtual void close() = 0;
+  static constexpr int kMaxOfOneAgent = 2;
+
+  static std::unique_ptr<Examination> create(std::shared_ptr<tunnel::Router> router);
 };
 
 }  // namespace towline::doctor
