@@ -55,8 +55,6 @@ http::Response failure(const Core& core, const http::Request& request, const Sta
   return error_response({Code::kInternal, "500 Internal Server Error"});
 }
 
-User user_of(const Context& context) { return context.caller ? context.caller->user : User{}; }
-
 }  // namespace
 
 http::Response Api::too_many() {
@@ -109,26 +107,28 @@ http::Response Api::run(Context& context, const Route& route, Handler handler) {
     guard_.throttle().failed(context.request.peer);
     guard_.throttle().failed(login);
   }
-  return conclude(context.request, route, user_of(context), std::move(response));
+  return conclude(context.request, route, context.caller, std::move(response));
 }
 
 http::Reply Api::run(Context& context, const Route& route, SlowHandler handler) {
   auto work = handler(context);
-  if (!work) return finish(failure(core_, context.request, work.error()));
-  return [this, &request = context.request, &route, user = user_of(context), work = std::move(*work)](
-             io::Loop& loop, std::move_only_function<void(http::Response)> done) mutable {
-    return work(loop, [this, &request, &route, user = std::move(user),
-                       done = std::move(done)](Result<http::Response> response) mutable {
-      done(conclude(request, route, user, std::move(response)));
-    });
-  };
+  if (!work) return conclude(context.request, route, context.caller, fail(std::move(work.error())));
+  return
+      [this, &request = context.request, &route, caller = std::move(context.caller), work = std::move(*work)](
+          io::Loop& loop, std::move_only_function<void(http::Response)> done) mutable {
+        return work(loop, [this, &request, &route, caller = std::move(caller),
+                           done = std::move(done)](Result<http::Response> response) mutable {
+          done(conclude(request, route, caller, std::move(response)));
+        });
+      };
 }
 
-http::Response Api::conclude(const http::Request& request, const Route& route, const User& user,
-                             Result<http::Response> response) {
+http::Response Api::conclude(const http::Request& request, const Route& route,
+                             const std::optional<Caller>& caller, Result<http::Response> response) {
   if (!response) return finish(failure(core_, request, response.error()));
   if (response->status < 300 && !reads_only(request.head.method)) {
-    guard_.audit(request, user, std::string(route.method) + " " + std::string(route.pattern),
+    guard_.audit(request, caller ? caller->user : User{},
+                 std::string(route.method) + " " + std::string(route.pattern),
                  std::string(request.head.path()));
   }
   return finish(std::move(*response));

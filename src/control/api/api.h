@@ -30,8 +30,8 @@ class Api {
   http::Reply run(Context& context, const Route& route);
   http::Response run(Context& context, const Route& route, Handler handler);
   http::Reply run(Context& context, const Route& route, SlowHandler handler);
-  http::Response conclude(const http::Request& request, const Route& route, const User& user,
-                          Result<http::Response> response);
+  http::Response conclude(const http::Request& request, const Route& route,
+                          const std::optional<Caller>& caller, Result<http::Response> response);
   http::Response refuse_credentials(const http::Request& request);
   http::Response too_many();
 
