@@ -128,6 +128,17 @@ class UnaryClientCall final : public ClientCall, public ClientCallHandler {
 
 }  // namespace
 
+std::unique_ptr<ClientCall> unary_call(const OpenCall& open, std::string_view request,
+                                       std::move_only_function<void(Result<std::string>)> done) {
+  auto unary = std::make_unique<UnaryClientCall>(std::move(done));
+  auto inner = open(unary.get());
+  if (inner == nullptr) return nullptr;
+  inner->send(message_view(request));
+  inner->half_close();
+  unary->set_call(std::move(inner));
+  return unary;
+}
+
 Channel::Channel(io::Loop& loop, http::ClientConnection& connection, ChannelOptions options)
     : loop_(loop), connection_(connection), options_(std::move(options)) {}
 
@@ -153,13 +164,8 @@ std::unique_ptr<ClientCall> Channel::call(const std::string& method, const Metad
 std::unique_ptr<ClientCall> Channel::unary(const std::string& method, std::string_view request,
                                            std::chrono::nanoseconds timeout,
                                            std::move_only_function<void(Result<std::string>)> done) {
-  auto unary = std::make_unique<UnaryClientCall>(std::move(done));
-  auto inner = call(method, {}, unary.get(), timeout);
-  if (inner == nullptr) return nullptr;
-  inner->send(message_view(request));
-  inner->half_close();
-  unary->set_call(std::move(inner));
-  return unary;
+  return unary_call([&](ClientCallHandler* handler) { return call(method, {}, handler, timeout); }, request,
+                    std::move(done));
 }
 
 }  // namespace towline::grpc

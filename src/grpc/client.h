@@ -1,9 +1,11 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "grpc/call.h"
 
@@ -15,6 +17,13 @@ class ClientConnection;
 }
 
 namespace towline::grpc {
+
+/// Starts a unary call where `open` starts one, which is called once, from inside, with the handler of the
+/// call: `done` gets the response message or the error, unless the returned call is destroyed first. When
+/// `open` gives no call, null is returned and `done` is not called.
+using OpenCall = std::function<std::unique_ptr<ClientCall>(ClientCallHandler* handler)>;
+std::unique_ptr<ClientCall> unary_call(const OpenCall& open, std::string_view request,
+                                       std::move_only_function<void(Result<std::string>)> done);
 
 /// What all calls of one connection share.
 struct ChannelOptions {
@@ -34,8 +43,7 @@ class Channel {
                                    ClientCallHandler* handler,
                                    std::optional<std::chrono::nanoseconds> timeout = std::nullopt);
 
-  /// A unary call: `done` gets the response message or the error, unless the returned call is destroyed
-  /// first. When the connection takes no more calls, null is returned and `done` is not called.
+  /// A unary call, as unary_call; null when the connection takes no more calls.
   std::unique_ptr<ClientCall> unary(const std::string& method, std::string_view request,
                                     std::chrono::nanoseconds timeout,
                                     std::move_only_function<void(Result<std::string>)> done);

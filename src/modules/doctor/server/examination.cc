@@ -5,6 +5,7 @@
 #include <mutex>
 #include <utility>
 
+#include "grpc/client.h"
 #include "io/dial.h"
 #include "io/loop.h"
 #include "modules/doctor/report.h"
@@ -74,7 +75,7 @@ class Refusal final : public io::Operation {
 };
 
 // One question to one agent, on the loop of the one who asks.
-class Question final : public io::Operation, grpc::ClientCallHandler {
+class Question final : public io::Operation {
  public:
   Question(io::Loop& loop, tunnel::Router& router, Ledger& ledger, std::int64_t agent_id, Examined done)
       : ledger_(ledger),
@@ -82,25 +83,18 @@ class Question final : public io::Operation, grpc::ClientCallHandler {
         done_(std::move(done)),
         limit_(loop, [this] { finish(fail(Code::kDeadlineExceeded, "no answer in time")); }) {
     limit_.start(kLimit);
-    call_ = router.call(loop, agent_id, method::kExamine, {}, this);
-    const std::string request = rpc::ExamineRequest().SerializeAsString();
-    call_->send(grpc::message_view(request));
-    call_->half_close();
+    call_ = grpc::unary_call(
+        [&](grpc::ClientCallHandler* handler) {
+          return router.call(loop, agent_id, method::kExamine, {}, handler);
+        },
+        rpc::ExamineRequest().SerializeAsString(),
+        [this](Result<std::string> answer) { finish(std::move(answer)); });
   }
   ~Question() override { ledger_.leave(agent_id_); }
   Question(const Question&) = delete;
   Question& operator=(const Question&) = delete;
 
  private:
-  void on_message(grpc::MessageView message) override {
-    answer_.assign(grpc::text_view(message));
-    call_->consume(message.size());
-  }
-  void on_finish(Status status, grpc::Metadata) override {
-    if (!status.ok()) return finish(fail(std::move(status)));
-    finish(std::move(answer_));
-  }
-
   // The last thing done here: `done` may destroy this.
   void finish(Result<std::string> answer) {
     limit_.cancel();
@@ -115,7 +109,6 @@ class Question final : public io::Operation, grpc::ClientCallHandler {
   Ledger& ledger_;
   const std::int64_t agent_id_;
   Examined done_;
-  std::string answer_;
   std::unique_ptr<grpc::ClientCall> call_;
   io::Timer limit_;
 };

@@ -53,7 +53,7 @@ class FakeRouter final : public tunnel::Router {
     call.handler->on_message(grpc::message_view(message));
     call.handler->on_finish({}, {});
   }
-  void fail_with(int number, Status status) { calls.at(number)->handler->on_finish(std::move(status), {}); }
+  void finish(int number, Status status) { calls.at(number)->handler->on_finish(std::move(status), {}); }
 
   std::vector<std::pair<std::int64_t, std::string>> asked;
   std::map<int, Call*> calls;
@@ -123,7 +123,7 @@ TEST_F(ExaminationTest, EachFailureSaysWhatItIs) {
   int number = 0;
   for (const auto& each : kCases) {
     const auto asked = ask(7);
-    router->fail_with(++number, each.from);
+    router->finish(++number, each.from);
     ASSERT_TRUE(asked->answer && !asked->answer->has_value());
     EXPECT_EQ(asked->answer->error().code(), each.code);
     EXPECT_THAT(asked->answer->error().message(), HasSubstr(each.text));
@@ -135,6 +135,14 @@ TEST_F(ExaminationTest, AnAnswerThatIsNoReportIsRefused) {
   router->answer(1, "\xff\xff");
   ASSERT_TRUE(asked->answer && !asked->answer->has_value());
   EXPECT_EQ(asked->answer->error().code(), Code::kUnavailable);
+}
+
+TEST_F(ExaminationTest, AnEndWithoutAReportIsNoGoodReport) {
+  const auto asked = ask(7);
+  router->finish(1, {});
+  ASSERT_TRUE(asked->answer && !asked->answer->has_value());
+  EXPECT_EQ(asked->answer->error().code(), Code::kUnavailable);
+  EXPECT_THAT(asked->answer->error().message(), HasSubstr("holds no message"));
 }
 
 TEST_F(ExaminationTest, AnAgentThatIsSilentIsGivenUp) {
