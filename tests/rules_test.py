@@ -114,3 +114,58 @@ def test_the_check_of_lengths_finds_a_long_file(tmp_path):
     (tmp_path / "src").mkdir()
     (tmp_path / "src/a.cc").write_text("//\n" * 401)
     assert len(list(too_long([tmp_path / "src/a.cc"], tmp_path))) == 1
+
+
+def test_the_table_of_limits_is_the_codes():
+    result = limits_program("--check")
+    assert result.returncode == 0, result.stderr
+
+
+def limits_program(*arguments):
+    return subprocess.run([REPOSITORY / "scripts/limits", *map(str, arguments)], capture_output=True, text=True)
+
+
+@pytest.fixture
+def limited(tmp_path):
+    """A source with limits and a document that has them all; returns its check."""
+    source, document = tmp_path / "src", tmp_path / "limits.md"
+    (source / "io").mkdir(parents=True)
+    (source / "io/a.cc").write_text(
+        "// Words.\n/// Limit: bytes of a head; 431. Nobody sends\n/// more.\nconstexpr std::size_t kMaxHead = 64 * 1024;\n"
+        "struct Limits {\n  /// Limit: time without a byte, over which\n  /// nothing is said; closed.\n"
+        "  std::chrono::milliseconds idle_timeout{120'000};\n};\n")
+    document.write_text("a\n<!-- limits: made by scripts/limits, which reads the comments of the code -->\n"
+                        "<!-- end of limits -->\nz\n")
+    check = lambda *more: limits_program("--source", source, "--document", document, *more)
+    assert check().returncode == 0
+    check.source, check.document = source / "io/a.cc", document
+    return check
+
+
+def test_a_limits_row_says_name_value_and_answer(limited):
+    assert "| `kMaxHead` | 64 KiB | bytes of a head | 431 | io/a.cc |" in limited.document.read_text()
+    assert ("| `Limits::idle_timeout` | 2 min | time without a byte, over which nothing is said | closed | io/a.cc |"
+            in limited.document.read_text())
+    assert limited("--check").returncode == 0
+
+
+def test_a_changed_limit_is_found(limited):
+    limited.source.write_text(limited.source.read_text().replace("64 * 1024", "32 * 1024"))
+    assert "the code says, and the table does not: | `kMaxHead` | 32 KiB" in limited("--check").stderr
+
+
+def test_a_limit_without_row_is_found(limited):
+    more = "/// Limit: tries; refused.\ninline constexpr int kTries = 3;\n"
+    limited.source.write_text(limited.source.read_text() + more)
+    assert "| `kTries` | 3 | tries | refused |" in limited("--check").stderr
+
+
+def test_a_row_without_limit_is_found(limited):
+    limited.source.write_text("")
+    assert "the table says, and the code does not: | `kMaxHead`" in limited("--check").stderr
+
+
+@pytest.mark.parametrize("text", ["/// Limit: no answer.\nconstexpr int kA = 1;\n", "/// Limit: a; b.\nvoid f();\n"])
+def test_a_limits_comment_that_is_none_is_found(limited, text):
+    limited.source.write_text(text)
+    assert "io/a.cc:1: write '/// Limit:" in limited("--check").stderr

@@ -17,8 +17,12 @@ namespace json = boost::json;
 
 constexpr long kConnectSeconds = 10;
 constexpr long kTotalSeconds = 60;
-constexpr std::size_t kMaxBody = 64UL * 1024 * 1024;  // a list's page has at most a hundred records
+/// Limit: bytes of one answer that towline reads; the command fails. A page of a list has at most a hundred
+/// records.
+constexpr std::size_t kMaxBody = 64UL * 1024 * 1024;
+/// Limit: attempts of towline at one request; the command fails with the last one's reason.
 constexpr int kAttempts = 3;
+/// Limit: pages of one list that towline reads; the command fails.
 constexpr int kMaxPages = 1000;
 
 std::size_t collect(char* data, std::size_t size, std::size_t count, void* into) {

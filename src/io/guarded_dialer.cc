@@ -14,8 +14,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Of the addresses of one name. An answer of name servers can hold thousands, and to connect to them all is
-// no service to anybody.
+/// Limit: addresses of one name that are tried for a user's URL; the others are left out. An answer of name
+/// servers can hold thousands.
 constexpr std::size_t kMaxAddresses = 16;
 
 // What the dials of a dialer share.

@@ -15,7 +15,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// An answer to CONNECT has a line and a few fields; more is no proxy.
+/// Limit: bytes of an HTTP proxy's answer to CONNECT; the connection fails. A line and a few fields are
+/// usual.
 constexpr std::size_t kMaxHead = 16 * 1024;
 
 bool is_loopback(const std::string& host) {

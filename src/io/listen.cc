@@ -16,9 +16,10 @@
 namespace towline::io {
 namespace {
 
-// Connections taken per wake-up before the loop's other work has its turn.
+/// Limit: connections that a listener takes before the loop's other work has its turn; the rest wait.
 constexpr int kAcceptsPerWakeUp = 32;
-// The kernel clips this to net.core.somaxconn; a reconnect of all agents at once fits.
+/// Limit: connections that wait to be accepted; the kernel lets further ones try again. It clips this to
+/// net.core.somaxconn; a reconnect of all agents at once fits.
 constexpr int kBacklog = 4096;
 // What accept() cannot do now it can when connections have been closed.
 constexpr std::chrono::milliseconds kPauseWithoutDescriptors{100};

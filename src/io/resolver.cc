@@ -16,7 +16,7 @@ namespace {
 
 using Addresses = Result<std::vector<ResolvedAddress>>;
 
-// Look-ups that run at the same time; more wait. A dead name server holds each for half a minute.
+/// Limit: look-ups of names at once; more wait. A dead name server holds each for half a minute.
 constexpr std::size_t kMaxThreads = 8;
 
 Status resolve_failure(int error, const std::string& host) {

@@ -14,11 +14,11 @@
 namespace towline::io {
 namespace {
 
-// The most payload one frame of ours carries: small enough for the limits of other implementations, large
-// enough for the cost of a frame to vanish.
+/// Limit: payload of one WebSocket frame that is sent; the rest goes into further ones. Small enough for the
+/// limits of other implementations, large enough for the cost of a frame to vanish.
 constexpr std::size_t kMaxFrame = 64 * 1024;
-// Frames without a byte of data that one read() puts up with: a peer that sends nothing else must not hold
-// the loop for ever.
+/// Limit: WebSocket frames without a byte of data in a row; the connection is closed. A peer that sends
+/// nothing else must not hold the loop for ever.
 constexpr int kMaxIdleFrames = 4096;
 constexpr std::size_t kMaxPieces = 64;
 

@@ -11,6 +11,7 @@
 namespace towline::kube {
 namespace {
 
+/// Limit: characters of a credential plugin's error that are repeated; the rest is cut off.
 constexpr std::size_t kMaxExcerpt = 500;
 constexpr std::string_view kRedacted = "[redacted]";
 // Shorter ones are words, and taking them out would make messages useless.
