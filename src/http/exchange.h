@@ -61,6 +61,12 @@ class Exchange {
   /// Bytes written that the transport has not taken yet.
   virtual std::size_t unsent() const = 0;
 
+  /// From now on the peer may leave our bytes unread for as long as its connection lives, as somebody does
+  /// who reads a log page by page. To be called once it is known who the peer is. Without it unread bytes
+  /// have Limits::write_timeout and a minimum rate, whether TCP is full or an HTTP/2 stream's window is shut.
+  /// A peer whose system or, on HTTP/2, whose process does not answer is dead either way.
+  virtual void allow_pauses() {}
+
   /// Gives the peer back credit for `bytes` that on_body delivered.
   virtual void consume(std::size_t bytes) = 0;
 
@@ -88,8 +94,13 @@ class ServerExchange : public Exchange {
   /// From now on peer() is `address`: whom a proxy that is trusted speaks for.
   virtual void set_peer(std::string address) = 0;
 
+  /// Says that this connection's peer has proved who it is: its connection has the budgets of Limits instead
+  /// of a stranger's, and a full host closes strangers' connections first. Costs nothing when it is repeated.
+  virtual void peer_is_known() {}
+
   /// Lets this connection's peer run `streams` exchanges at once instead of Limits::streams, for peers that
-  /// have proved who they are. Nothing on HTTP/1.1.
+  /// have proved who they are and take work of ours: such a peer has to answer HTTP/2 keepalive also while it
+  /// pauses. Nothing on HTTP/1.1.
   virtual void set_stream_limit(std::uint32_t streams) { (void)streams; }
 
   /// Closes the connection and fails its exchanges, soon but not from inside this call: its peer has lost its

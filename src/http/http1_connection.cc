@@ -30,10 +30,7 @@ Http1Connection::Http1Connection(io::Loop& loop, std::unique_ptr<io::Stream> str
       parser_(role, limits_),
       input_(loop),
       resume_at_(std::clamp<std::size_t>(limits.stream_window / 4, 1, kResumeCredit)),
-      write_timer_(loop, [this] {
-        fail(Status(Code::kUnavailable, "the peer at " + *peer_ + " takes no bytes any more"));
-        run();
-      }) {
+      write_timer_(loop, [this] { on_write_stall(); }) {
   stream_->set_handler(this);
   defer_run();
 }
@@ -130,6 +127,12 @@ bool Http1Connection::write_output() {
   return call([&] { link_->handler->on_sent(sent); });
 }
 
+void Http1Connection::on_write_stall() {
+  if (pauses_ && is_alive(*stream_, limits_)) return write_timer_.start(limits_.write_timeout);
+  fail(Status(Code::kUnavailable, "the peer at " + *peer_ + " takes no bytes any more"));
+  run();
+}
+
 bool Http1Connection::fail_now() {
   liveness_.reset();
   ExchangeHandler* handler = detach();
@@ -153,6 +156,7 @@ bool Http1Connection::close(Status why) {
 void Http1Connection::begin_exchange() {
   unconsumed_ = 0;
   swallowed_ = 0;
+  pauses_ = false;
   output_.take_sent();
   writing_ = our_end_ = peer_ended_ = holding_ = false;
   held_ = {};

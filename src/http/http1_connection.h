@@ -44,6 +44,7 @@ class Http1Connection : public io::StreamHandler {
   void end(const Headers& trailers);
   void consume(std::size_t bytes);
   void reset();
+  void allow_pauses() { pauses_ = true; }
   std::size_t unsent() const { return output_.unsent() + held_.size(); }
   /// As ServerExchange::liveness.
   std::weak_ptr<const void> liveness();
@@ -134,6 +135,7 @@ class Http1Connection : public io::StreamHandler {
   bool write_output();
   void defer_run();
   void put(std::span<const std::byte> data);
+  void on_write_stall();
 
   BodyFraming framing_ = BodyFraming::kNone;
   std::uint64_t body_left_ = 0;  // kLength
@@ -141,6 +143,7 @@ class Http1Connection : public io::StreamHandler {
   std::size_t swallowed_ = 0;   // body bytes that nobody gets, to be reported as sent
   std::size_t unconsumed_ = 0;  // body bytes delivered and not given back
   std::size_t resume_at_;       // credit from which reading goes on
+  bool pauses_ = false;         // the peer may leave our bytes unread
   bool armed_ = false;          // on_readable will come
   bool paused_ = false;
   bool running_ = false;
@@ -179,6 +182,9 @@ class Http1Exchange : public Base {
   }
   void reset() override {
     if (link_.connection != nullptr) link_.connection->reset();
+  }
+  void allow_pauses() override {
+    if (link_.connection != nullptr) link_.connection->allow_pauses();
   }
   io::Loop& loop() override { return loop_; }
   std::string_view peer() const override { return *peer_; }

@@ -84,11 +84,12 @@ struct Requests : RequestHandler {
   }
 };
 
-/// Counts the write calls of the stream inside.
+/// Counts the write calls of the stream inside, and knows of the peer what it is told.
 class CountingStream final : public io::Stream {
  public:
-  CountingStream(std::unique_ptr<io::Stream> inner, int* writes)
-      : inner_(std::move(inner)), writes_(writes) {}
+  CountingStream(std::unique_ptr<io::Stream> inner, int* writes,
+                 const std::optional<io::PeerState>* peer = nullptr)
+      : inner_(std::move(inner)), writes_(writes), peer_(peer) {}
   void set_handler(io::StreamHandler* handler) override { inner_->set_handler(handler); }
   io::Transfer read(std::span<std::byte> buffer) override { return inner_->read(buffer); }
   io::Transfer write(std::span<const iovec> pieces) override {
@@ -98,10 +99,14 @@ class CountingStream final : public io::Stream {
   void shutdown_write() override { inner_->shutdown_write(); }
   const Status& error() const override { return inner_->error(); }
   std::string_view peer() const override { return inner_->peer(); }
+  std::optional<io::PeerState> peer_state() const override {
+    return peer_ == nullptr ? std::nullopt : *peer_;
+  }
 
  private:
   std::unique_ptr<io::Stream> inner_;
   int* writes_;
+  const std::optional<io::PeerState>* peer_;
 };
 
 /// A loop by a fake clock, and the raw end of a connection whose other end is under test.
@@ -110,7 +115,7 @@ class Wire {
   explicit Wire(std::size_t capacity = 64 * 1024) {
     auto [ours, theirs] = io::stream_pair(loop, capacity);
     raw = std::move(ours);
-    under_test = std::make_unique<CountingStream>(std::move(theirs), &writes);
+    under_test = std::make_unique<CountingStream>(std::move(theirs), &writes, &peer_state);
   }
 
   void poll() {
@@ -157,6 +162,7 @@ class Wire {
   FakeClock clock;
   io::Loop loop{clock};
   int writes = 0;
+  std::optional<io::PeerState> peer_state;  // what the end under test knows of the raw one
   bool closed = false;
   std::unique_ptr<io::Stream> raw;
   std::unique_ptr<io::Stream> under_test;

@@ -17,6 +17,7 @@ class Http2Exchange : public Base {
   std::size_t unsent() const override { return handle_.unsent(); }
   void consume(std::size_t bytes) override { handle_.consume(bytes); }
   void reset() override { handle_.reset(); }
+  void allow_pauses() override { handle_.allow_pauses(); }
   io::Loop& loop() override { return handle_.loop(); }
   std::string_view peer() const override { return handle_.peer(); }
 

@@ -60,11 +60,7 @@ Http2Session::Http2Session(io::Loop& loop, std::unique_ptr<io::Stream> stream, R
       peer_(stream_->peer()),
       secure_(stream_->secure()),
       deadline_(loop, [this] { on_deadline(); }),
-      write_stall_(
-          loop,
-          [this] {
-            fail(Status(Code::kDeadlineExceeded, "connection to " + peer_ + ": peer takes no bytes"));
-          }),
+      write_stall_(loop, [this] { on_write_stall(); }),
       keepalive_(loop, [this] { on_keepalive(); }),
       max_age_(loop, [this] { drain(); }),
       last_read_(loop.now()),
@@ -389,7 +385,9 @@ void Http2Session::on_keepalive() {
   const Clock::TimePoint now = loop_.now();
   const bool wanted = active_ > 0 || options_.keepalive_without_streams;
   const auto silence = now - last_read_;
-  if (ping_outstanding_ && last_read_ < ping_sent_) {
+  // A process that is stopped answers no PING. It may go on reading later, if nobody waits for its work.
+  const bool may_pause = pausing_ > 0 && is_server() && !serves_us_;
+  if (ping_outstanding_ && last_read_ < ping_sent_ && !(may_pause && is_alive(*stream_, options_.limits))) {
     return finish(Status(Code::kUnavailable, "connection to " + peer_ + ": no answer to keepalive pings"));
   }
   ping_outstanding_ = false;
@@ -404,7 +402,19 @@ void Http2Session::on_keepalive() {
   flush();
 }
 
+void Http2Session::on_write_stall() {
+  if (pausing_ > 0 && !serves_us_ && is_alive(*stream_, options_.limits)) {
+    return write_stall_.start(options_.limits.write_timeout);
+  }
+  fail(Status(Code::kDeadlineExceeded, "connection to " + peer_ + ": peer takes no bytes"));
+}
+
+void Http2Session::allow_pauses(Http2Stream& stream) {
+  if (!std::exchange(stream.pauses, true)) ++pausing_;
+}
+
 void Http2Session::set_stream_limit(std::uint32_t streams) {
+  serves_us_ = true;
   const nghttp2_settings_entry entry{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, streams};
   if (closed_ || streams == options_.limits.streams) return;
   options_.limits.streams = streams;
@@ -491,6 +501,7 @@ void Http2Session::delete_stream(Http2Stream* stream) {
   if (held_connection_ > 0 && !closed_ && unconsumed_ < options_.limits.connection_window) {
     nghttp2_session_consume_connection(session_, std::exchange(held_connection_, 0));
   }
+  if (stream->pauses) --pausing_;
   --active_;
   delete stream;
 }

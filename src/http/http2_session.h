@@ -63,6 +63,7 @@ class Http2Session final : public io::StreamHandler, public std::enable_shared_f
   void resume(Http2Stream& stream);
   void reset(Http2Stream& stream, std::uint32_t error_code);
   void consume(Http2Stream& stream, std::size_t bytes);
+  void allow_pauses(Http2Stream& stream);
   void note_sent(Http2Stream& stream, std::size_t bytes);
   /// Writes what is ready, now. Not from inside nghttp2; see can_flush().
   void flush();
@@ -103,6 +104,7 @@ class Http2Session final : public io::StreamHandler, public std::enable_shared_f
   void update_timers();
   void on_deadline();
   void on_keepalive();
+  void on_write_stall();
 
   Http2Stream* new_stream(std::int32_t id);
   void delete_stream(Http2Stream* stream);
@@ -140,6 +142,7 @@ class Http2Session final : public io::StreamHandler, public std::enable_shared_f
 
   Http2Stream* streams_ = nullptr;
   std::size_t active_ = 0;
+  std::size_t pausing_ = 0;  // streams whose peer may pause
   std::vector<Http2Stream*> sent_list_;
   IncomingHead incoming_;
   std::size_t unconsumed_ = 0;       // of all streams
@@ -170,6 +173,7 @@ class Http2Session final : public io::StreamHandler, public std::enable_shared_f
   Clock::TimePoint ping_sent_{};
   bool ping_outstanding_ = false;
   Clock::TimePoint last_ping_received_{};
+  bool serves_us_ = false;  // the peer has to answer PINGs even while it pauses
   int ping_strikes_ = 0;
   double resets_left_ = 0;
   Clock::TimePoint resets_counted_{};

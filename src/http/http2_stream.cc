@@ -80,6 +80,10 @@ void Http2Handle::reset() {
   stream_->session->reset(*stream_, NGHTTP2_CANCEL);
 }
 
+void Http2Handle::allow_pauses() {
+  if (stream_ != nullptr) stream_->session->allow_pauses(*stream_);
+}
+
 void Http2Handle::respond(const ResponseHead& head, bool end) {
   if (stream_ != nullptr && !stream_->head_sent) stream_->session->respond(*stream_, head, end);
 }

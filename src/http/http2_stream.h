@@ -34,6 +34,7 @@ struct Http2Stream {
   bool end_framed = false;    // END_STREAM is on its way
   bool reset_wanted = false;  // reset() was called
   bool waits_for_data = false;
+  bool pauses = false;        // the peer may leave our bytes unread
   bool swallow_body = false;  // the response may have no body (HEAD, 204, 304)
 
   // Receiving.
@@ -67,6 +68,7 @@ class Http2Handle {
   std::size_t unsent() const;
   void consume(std::size_t bytes);
   void reset();
+  void allow_pauses();
   void respond(const ResponseHead& head, bool end);
   io::Loop& loop() { return loop_; }
   std::string_view peer() const;

@@ -4,6 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 
+namespace towline::io {
+class Stream;
+}  // namespace towline::io
+
 namespace towline::http {
 
 /// What one connection may cost. Every limit has a defined answer when it is hit.
@@ -33,8 +37,15 @@ struct Limits {
   std::chrono::milliseconds idle_timeout{120'000};
   /// A client that owes bytes of its request's body and sends none for this long is dead. Over it: 408.
   std::chrono::milliseconds body_timeout{60'000};
-  /// A peer that takes none of the bytes waiting for it for this long is dead.
+  /// Limit: how long a peer may take none of the bytes that wait for it; over it its exchange fails, HTTP/1.1
+  /// closes the connection and HTTP/2 resets the stream. Exchange::allow_pauses lifts it.
   std::chrono::milliseconds write_timeout{60'000};
+  /// Limit: how long the system of a peer that may pause acknowledges nothing of what waits for its answer;
+  /// over it the peer is dead. It probes a shut window every two minutes at most.
+  std::chrono::milliseconds peer_silence{300'000};
 };
+
+/// Whether the system of the peer behind `stream` still answers; yes where nobody knows.
+bool is_alive(const io::Stream& stream, const Limits& limits);
 
 }  // namespace towline::http

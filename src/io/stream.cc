@@ -26,6 +26,7 @@ class UnreadStream final : public Stream {
   Transfer write(std::span<const iovec> pieces) override { return lower_->write(pieces); }
   void shutdown_write() override { lower_->shutdown_write(); }
   const Status& error() const override { return lower_->error(); }
+  std::optional<PeerState> peer_state() const override { return lower_->peer_state(); }
   std::string_view alpn() const override { return lower_->alpn(); }
   bool secure() const override { return lower_->secure(); }
   std::string_view peer() const override { return lower_->peer(); }

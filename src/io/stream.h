@@ -1,7 +1,9 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +24,18 @@ enum class Outcome {
 struct Transfer {
   Outcome outcome;
   std::size_t bytes = 0;
+};
+
+/// What a transport knows of its peer without reading from it.
+struct PeerState {
+  /// The peer has ended its direction; bytes that came before may be unread.
+  bool ended = false;
+  /// The connection was reset or has timed out.
+  bool lost = false;
+  /// How long the peer's system has acknowledged nothing of what waits for its answer; zero when nothing
+  /// does. The system of a peer that merely does not read acknowledges probes of its shut window, which are
+  /// up to two minutes apart.
+  std::chrono::milliseconds silence{0};
 };
 
 /// Learns when a stream can go on. Calls come from the stream's loop, never from inside a call to the
@@ -64,6 +78,9 @@ class Stream {
 
   /// Why kError was returned.
   virtual const Status& error() const = 0;
+
+  /// What is known of the peer now; nothing where the transport cannot tell. Costs a system call.
+  virtual std::optional<PeerState> peer_state() const { return std::nullopt; }
 
   /// The protocol that TLS agreed on: "h2", "http/1.1", or empty.
   virtual std::string_view alpn() const { return {}; }

@@ -85,6 +85,20 @@ class TcpStream final : public Stream, private Descriptor::Watcher {
   const Status& error() const override { return error_; }
   std::string_view peer() const override { return peer_; }
 
+  std::optional<PeerState> peer_state() const override {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    if (::getsockopt(descriptor_.fd(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::nullopt;
+    PeerState state;
+    state.lost = info.tcpi_state == TCP_CLOSE;
+    state.ended = state.lost || info.tcpi_state == TCP_CLOSE_WAIT || info.tcpi_state == TCP_LAST_ACK ||
+                  info.tcpi_state == TCP_CLOSING || info.tcpi_state == TCP_TIME_WAIT;
+    if (info.tcpi_unacked > 0 || info.tcpi_probes > 0) {
+      state.silence = std::chrono::milliseconds(info.tcpi_last_ack_recv);
+    }
+    return state;
+  }
+
  private:
   template <typename Call>
   static ssize_t retry(Call call) {

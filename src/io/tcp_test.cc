@@ -82,6 +82,28 @@ TEST_F(TcpTest, ASlowReaderHoldsTheWriterBack) {
   EXPECT_EQ(testing::stall_and_resume(loop, *ends.first, *ends.second, 50 << 20), "");
 }
 
+TEST_F(TcpTest, KnowsOfItsPeerWithoutReading) {
+  Ends ends = tcp_pair(loop);
+  EXPECT_FALSE(ends.first->peer_state()->ended);
+  write_text(*ends.second, "unread");
+  ends.second->shutdown_write();
+  ASSERT_TRUE(run_until(loop, [&] { return ends.first->peer_state()->ended; }));
+  EXPECT_FALSE(ends.first->peer_state()->lost);
+  write_text(*ends.first, "bytes that nobody reads: closing with them resets");
+  settle(loop);
+  ends.second.reset();
+  ASSERT_TRUE(run_until(loop, [&] { return ends.first->peer_state()->lost; }));
+}
+
+TEST_F(TcpTest, APeerThatDoesNotReadIsNotSilent) {
+  Ends ends = tcp_pair(loop);
+  const std::string block(1024 * 1024, 'x');
+  while (write_text(*ends.first, block).outcome == Outcome::kDone) {
+  }
+  ASSERT_TRUE(run_until(loop, [&] { return ends.first->peer_state()->silence.count() < 1000; }));
+  EXPECT_FALSE(ends.first->peer_state()->lost);
+}
+
 TEST_F(TcpTest, ManyPiecesLeaveInOneCall) {
   Ends ends = tcp_pair(loop);
   std::string letters(3000, 'x');

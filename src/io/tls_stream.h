@@ -30,6 +30,7 @@ class TlsStream final : public Stream, private StreamHandler {
   Transfer write(std::span<const iovec> pieces) override;
   void shutdown_write() override;
   const Status& error() const override { return error_; }
+  std::optional<PeerState> peer_state() const override { return lower_->peer_state(); }
   std::string_view alpn() const override;
   bool secure() const override { return true; }
   std::string_view peer() const override { return lower_->peer(); }

@@ -44,6 +44,7 @@ class WebSocket final : public Stream, private StreamHandler {
   Transfer write(std::span<const iovec> pieces) override;
   void shutdown_write() override;
   const Status& error() const override { return error_; }
+  std::optional<PeerState> peer_state() const override { return lower_->peer_state(); }
   std::string_view alpn() const override { return lower_->alpn(); }
   bool secure() const override { return lower_->secure(); }
   std::string_view peer() const override { return peer_.empty() ? lower_->peer() : peer_; }
