@@ -7,6 +7,7 @@
 
 #include "control/local_backend.h"
 #include "control/test_plane.h"
+#include "io/fair_pool.h"
 #include "io/loop.h"
 #include "proto/agentcfg.pb.h"
 
@@ -68,7 +69,7 @@ class BackendTest : public PlaneTest {
   }
 
   io::LoopGroup loops{1, clock};
-  io::WorkerPool pool{2};
+  io::FairPool pool{2};
   LocalBackend backend{core, pool};
   std::int64_t project = 0;
   std::int64_t agent = 0;

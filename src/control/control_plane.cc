@@ -21,6 +21,7 @@
 #include "control/store/database.h"
 #include "control/store/user_table.h"
 #include "http/simple.h"
+#include "io/fair_pool.h"
 #include "io/loop.h"
 
 namespace towline::control {
@@ -112,7 +113,7 @@ struct ControlPlane::Impl {
              options.outbound},
         api(core),
         graphql(core, api.guard()),
-        pool(std::make_unique<io::WorkerPool>(options.threads)),
+        pool(std::make_unique<io::FairPool>(options.threads)),
         backend(core, *pool),
         api_handler(http::sync_handler(*pool, api::Api::kMaxBody,
                                        [this](const http::Request& request) { return answer(request); })),
@@ -136,7 +137,7 @@ struct ControlPlane::Impl {
   api::Api api;
   graphql::Endpoint graphql;
   std::optional<FirstStart> first_start;
-  std::unique_ptr<io::WorkerPool> pool;
+  std::unique_ptr<io::FairPool> pool;
   LocalBackend backend;
   std::unique_ptr<http::RequestHandler> api_handler;
   std::unique_ptr<http::RequestHandler> git_handler;

@@ -10,6 +10,7 @@
 #include "control/store/agent_table.h"
 #include "control/store/database.h"
 #include "control/store/namespace_table.h"
+#include "io/fair_pool.h"
 #include "io/loop.h"
 
 namespace towline::control {
@@ -36,13 +37,11 @@ void LocalBackend::ask(io::Loop& loop, Answer<T> answer, std::move_only_function
     Result<T> result = fail(Code::kUnavailable, "the control plane is shutting down");
   };
   auto question = std::make_shared<Question>(Question{std::move(answer), std::move(work)});
-  const bool accepted = pool_.submit(
-      loop, [question] { question->result = run_safely(question->work); },
+  const Status accepted = pool_.submit(
+      loop, {}, [question] { question->result = run_safely(question->work); },
       [question] { question->answer(std::move(question->result)); });
-  if (accepted) return;
-  loop.post([question] {
-    question->answer(fail(Code::kResourceExhausted, "the control plane has too much to do; try again"));
-  });
+  if (accepted.ok()) return;
+  loop.post([question, accepted] { question->answer(fail(accepted.with_prefix("control plane"))); });
 }
 
 void LocalBackend::agent_by_token(io::Loop& loop, Secret token, Answer<AuthenticatedAgent> answer) {

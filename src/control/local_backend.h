@@ -6,7 +6,7 @@
 #include "control/domain/core.h"
 
 namespace towline::io {
-class WorkerPool;
+class FairPool;
 }
 
 namespace towline::control {
@@ -19,7 +19,7 @@ namespace towline::control {
 /// limit as well.
 class LocalBackend final : public Backend {
  public:
-  LocalBackend(Core& core, io::WorkerPool& pool)
+  LocalBackend(Core& core, io::FairPool& pool)
       : core_(core), pool_(pool), accounts_(core), configurations_(core.configurations) {}
 
   void agent_by_token(io::Loop& loop, Secret token, Answer<AuthenticatedAgent> answer) override;
@@ -39,7 +39,7 @@ class LocalBackend final : public Backend {
   Result<Access> find_access(std::int64_t agent_id, const Secret& token);
 
   Core& core_;
-  io::WorkerPool& pool_;
+  io::FairPool& pool_;
   Accounts accounts_;
   Configurations& configurations_;
 };

@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <exception>
+#include <optional>
 #include <span>
 #include <utility>
 
-#include "io/loop.h"
+#include "io/fair_pool.h"
 
 namespace towline::http {
 namespace {
@@ -72,18 +73,26 @@ class BodyCollector final : public ExchangeHandler {
   Collected done_;
 };
 
+Response busy(std::string_view why) {
+  Response response = json_message(503, why);
+  response.headers.add("retry-after", "1");
+  return response;
+}
+
 // One request that waits for its answer. While the pool has it, the pool's thread touches `request` and
 // `reply`, and the loop everything else.
 struct Job final : ExchangeHandler {
   Request request;
-  Reply reply = json_message(503, "the server is shutting down");
+  std::optional<Reply> reply;  // none when the work was dropped
   std::unique_ptr<ServerExchange> exchange;
+  std::shared_ptr<Interrupt> interrupt;
   std::unique_ptr<io::Operation> work;  // of a reply that comes later
   std::shared_ptr<Job> self;            // while `work` is all that leads here
 
   void on_body(std::span<const std::byte>) override {}
   void on_end(Headers) override {}
   void on_failed(Status) override {
+    interrupt->cancel();
     exchange.reset();
     end_work();
   }
@@ -91,9 +100,10 @@ struct Job final : ExchangeHandler {
   // On the loop, when the pool is done with it.
   static void answer(const std::shared_ptr<Job>& job) {
     if (job->exchange == nullptr) return;
-    if (auto* response = std::get_if<Response>(&job->reply)) return job->send_response(*response);
+    if (!job->reply) return job->send_response(busy("the request has waited too long for its turn"));
+    if (auto* response = std::get_if<Response>(&*job->reply)) return job->send_response(*response);
     job->self = job;
-    job->work = std::get<Later>(job->reply)(job->exchange->loop(), [raw = job.get()](Response response) {
+    job->work = std::get<Later>(*job->reply)(job->exchange->loop(), [raw = job.get()](Response response) {
       raw->send_response(response);
       raw->end_work();
     });
@@ -119,26 +129,26 @@ Reply answer_safely(const Answer& answer, const Request& request) {
   }
 }
 
-void run_job(io::WorkerPool& pool, std::shared_ptr<const Answer> answer, Request request,
+void run_job(io::FairPool& pool, std::shared_ptr<const Answer> answer, Request request,
              std::unique_ptr<ServerExchange> exchange) {
   auto job = std::make_shared<Job>();
   job->request = std::move(request);
   job->exchange = std::move(exchange);
+  io::Loop& loop = job->exchange->loop();
+  job->interrupt = std::make_shared<Interrupt>(loop.clock(), kAnswerTime);
+  job->request.interrupt = job->interrupt;
   job->exchange->set_handler(job.get());
   // Only `done` owns the job, so that it ends on the loop whichever task the pool forgets first.
-  const bool accepted = pool.submit(
-      job->exchange->loop(),
+  const Status accepted = pool.submit(
+      loop, io::Caller::address(job->request.peer),
       [raw = job.get(), answer = std::move(answer)] { raw->reply = answer_safely(*answer, raw->request); },
-      [job] { Job::answer(job); });
-  if (accepted) return;
-  Response busy = json_message(503, "the server has too much to do; try again in a second");
-  busy.headers.add("retry-after", "1");
-  job->send_response(busy);
+      [job] { Job::answer(job); }, job->interrupt);
+  if (!accepted.ok()) job->send_response(busy(accepted.message()));
 }
 
 class SyncHandler final : public RequestHandler {
  public:
-  SyncHandler(io::WorkerPool& pool, std::size_t limit, Answer answer)
+  SyncHandler(io::FairPool& pool, std::size_t limit, Answer answer)
       : pool_(pool), limit_(limit), answer_(std::make_shared<const Answer>(std::move(answer))) {}
 
   void on_request(RequestHead head, bool has_body, std::unique_ptr<ServerExchange> exchange) override {
@@ -149,7 +159,7 @@ class SyncHandler final : public RequestHandler {
   }
 
  private:
-  io::WorkerPool& pool_;
+  io::FairPool& pool_;
   std::size_t limit_;
   std::shared_ptr<const Answer> answer_;
 };
@@ -239,7 +249,7 @@ void collect_body(RequestHead head, bool has_body, std::unique_ptr<ServerExchang
   }
 }
 
-std::unique_ptr<RequestHandler> sync_handler(io::WorkerPool& pool, std::size_t body_limit,
+std::unique_ptr<RequestHandler> sync_handler(io::FairPool& pool, std::size_t body_limit,
                                              std::function<Reply(const Request&)> answer) {
   return std::make_unique<SyncHandler>(pool, body_limit, std::move(answer));
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -7,13 +8,14 @@
 #include <string_view>
 #include <variant>
 
+#include "base/interrupt.h"
 #include "http/client.h"
 #include "http/exchange.h"
 #include "http/message.h"
 #include "io/dial.h"
 
 namespace towline::io {
-class WorkerPool;
+class FairPool;
 }  // namespace towline::io
 
 namespace towline::http {
@@ -24,7 +26,13 @@ struct Request {
   std::string body;
   /// The client's address, "192.0.2.1:443", where the request came from an exchange.
   std::string peer;
+  /// Ends when the client goes away, and after kAnswerTime; null where nobody waits.
+  InterruptPtr interrupt;
 };
+
+/// Limit: time that a request may wait for a thread and then use it; over it the work is told to end, and not
+/// begun where it has not.
+inline constexpr std::chrono::seconds kAnswerTime{30};
 
 struct Response {
   int status = 200;
@@ -55,10 +63,11 @@ using Reply = std::variant<Response, Later>;
 
 /// A handler of requests that block: collects the body (at most `body_limit` bytes), runs `answer` on a
 /// thread of `pool` and sends what it returns from the exchange's loop, now or later. A full pool is answered
-/// by 503 with Retry-After. A client that goes away meanwhile costs nothing but the work. `answer` is called
+/// by 503 with Retry-After. A client that goes away interrupts the work (Request::interrupt), and work that
+/// has not begun is dropped with it. `answer` is called
 /// from several threads at once; the request stays where it is until the response is sent or the client gone,
 /// so that a Later may refer to it. `pool` must outlive the handler.
-std::unique_ptr<RequestHandler> sync_handler(io::WorkerPool& pool, std::size_t body_limit,
+std::unique_ptr<RequestHandler> sync_handler(io::FairPool& pool, std::size_t body_limit,
                                              std::function<Reply(const Request&)> answer);
 
 /// Sends `request` and collects the response, at most `limit` bytes of body (over it: RESOURCE_EXHAUSTED).

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "http/http1_test_support.h"
+#include "io/fair_pool.h"
 
 namespace towline::http {
 namespace {
@@ -163,7 +164,7 @@ TEST_F(Simple, FetchFailsWithItsConnection) {
 
 TEST_F(Simple, SyncHandlerAnswersFromThePool) {
   std::atomic<bool> on_loop = true;
-  io::WorkerPool pool(2);
+  io::FairPool pool(2);
   const auto handler = sync_handler(pool, 100, [&](const Request& r) {
     on_loop = loop.on_loop();
     if (r.body == "throw") throw std::runtime_error("oh \"no\"\n");
@@ -205,10 +206,12 @@ class Gate {
 TEST_F(Simple, SyncHandlerSurvivesAClientThatLeaves) {
   Gate gate;
   std::atomic<int> answered = 0;
+  std::atomic<bool> interrupted = false;
   {
-    io::WorkerPool pool(1);
-    const auto handler = sync_handler(pool, 100, [&](const Request&) {
+    io::FairPool pool(1);
+    const auto handler = sync_handler(pool, 100, [&](const Request& r) {
       gate.pass();
+      interrupted = r.interrupt->cancelled();
       ++answered;
       return Response{};
     });
@@ -220,6 +223,57 @@ TEST_F(Simple, SyncHandlerSurvivesAClientThatLeaves) {
     EXPECT_EQ(server, nullptr);
     gate.open();
     ASSERT_TRUE(poll_until([&] { return answered > 0; }));
+    EXPECT_TRUE(interrupted) << "the work is not told that nobody waits";
+  }
+  poll();
+}
+
+TEST_F(Simple, DropsWorkWhoseClientHasLeftBeforeItBegan) {
+  Gate gate;
+  std::atomic<int> answered = 0;
+  {
+    io::FairPool pool(1);
+    ASSERT_TRUE(pool.submit(
+                        loop, {}, [&] { gate.pass(); }, [] {})
+                    .ok());
+    ASSERT_TRUE(poll_until([&] { return gate.waiting > 0; }));
+    const auto handler = sync_handler(pool, 100, [&](const Request&) {
+      ++answered;
+      return Response{};
+    });
+    serve(*handler);
+    go(request("hi"));
+    poll();
+    client.reset();
+    poll();
+    std::atomic<bool> behind = false;
+    ASSERT_TRUE(pool.submit(
+                        loop, io::Caller::address("local"), [&] { behind = true; }, [] {})
+                    .ok());
+    gate.open();
+    ASSERT_TRUE(poll_until([&] { return behind.load(); }));
+    EXPECT_EQ(answered, 0);
+  }
+  poll();
+}
+
+TEST_F(Simple, ARequestThatWaitsTooLongForAThreadIsToldSo) {
+  Gate gate;
+  {
+    io::FairPool pool(1);
+    ASSERT_TRUE(pool.submit(
+                        loop, {}, [&] { gate.pass(); }, [] {})
+                    .ok());
+    ASSERT_TRUE(poll_until([&] { return gate.waiting > 0; }));
+    const auto handler = sync_handler(pool, 100, [&](const Request&) { return Response{}; });
+    serve(*handler);
+    go(request("hi"));
+    poll();
+    clock.advance(kAnswerTime);
+    gate.open();
+    ASSERT_TRUE(poll_until([&] { return result.has_value(); }));
+    EXPECT_EQ((*result)->status, 503);
+    EXPECT_EQ((*result)->headers.get("retry-after"), "1");
   }
   poll();
 }
@@ -245,7 +299,7 @@ struct Slow {
 
 TEST_F(Simple, AReplyThatComesLaterHoldsNoThread) {
   Slow slow;
-  io::WorkerPool pool(1);
+  io::FairPool pool(1);
   const auto handler = sync_handler(pool, 100, [&](const Request& r) -> Reply {
     if (r.body == "quick") return Response{.status = 200};
     return slow(r);
@@ -257,8 +311,9 @@ TEST_F(Simple, AReplyThatComesLaterHoldsNoThread) {
   EXPECT_FALSE(result);
 
   std::atomic<bool> ran = false;
-  pool.submit(
-      loop, [&] { ran = true; }, [] {});
+  ASSERT_TRUE(pool.submit(
+                      loop, {}, [&] { ran = true; }, [] {})
+                  .ok());
   EXPECT_TRUE(poll_until([&] { return ran.load(); })) << "the pool's only thread is taken";
 
   std::exchange(slow.answer, {})();
@@ -274,7 +329,7 @@ TEST_F(Simple, AReplyThatComesLaterHoldsNoThread) {
 
 TEST_F(Simple, AReplyThatComesLaterIsCancelledWhenTheClientLeaves) {
   Slow slow;
-  io::WorkerPool pool(1);
+  io::FairPool pool(1);
   const auto handler = sync_handler(pool, 100, [&](const Request& r) { return slow(r); });
   serve(*handler);
   go(request("slow"));
@@ -288,9 +343,10 @@ TEST_F(Simple, AReplyThatComesLaterIsCancelledWhenTheClientLeaves) {
 TEST_F(Simple, SyncHandlerSaysSoWhenThePoolIsFull) {
   Gate gate;
   {
-    io::WorkerPool pool(1);
+    io::FairPool pool(1);
     while (pool.submit(
-        loop, [&] { gate.pass(); }, [] {})) {
+                   loop, {}, [&] { gate.pass(); }, [] {})
+               .ok()) {
     }
     const auto handler = sync_handler(pool, 100, [&](const Request&) { return Response{}; });
     serve(*handler);

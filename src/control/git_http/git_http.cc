@@ -15,6 +15,7 @@
 #include "control/git_http/hook.h"
 #include "control/git_http/session.h"
 #include "http/simple.h"
+#include "io/fair_pool.h"
 
 namespace towline::control::git_http {
 namespace {
@@ -90,7 +91,7 @@ struct Prepared {
 
 class Handler final : public http::RequestHandler {
  public:
-  Handler(Core& core, io::WorkerPool& pool) : core_(core), pool_(pool), gate_(core) {
+  Handler(Core& core, io::FairPool& pool) : core_(core), pool_(pool), gate_(core) {
     const Status written = write_hooks(hooks_folder(core));
     // Without hooks Git would take any push, also into protected branches.
     if (!written.ok()) core.log.error("pushes are refused: " + written.message());
@@ -123,7 +124,8 @@ class Handler final : public http::RequestHandler {
     auto work = [this, prepared, peer = std::string(session->peer()), operation = std::move(operation),
                  head = std::move(head)] { fill(*prepared, operation, head, peer); };
     auto done = [this, weak = std::weak_ptr(session), prepared] { begin(weak.lock(), prepared); };
-    if (pool_.submit(session->loop(), std::move(work), std::move(done))) return;
+    const auto who = io::Caller::address(session->peer());
+    if (pool_.submit(session->loop(), who, std::move(work), std::move(done)).ok()) return;
     prepared->refusal = git_message(503, "The server has too much to do; try again.");
     session->refuse(prepared->refusal, hooks(session, prepared));
   }
@@ -182,7 +184,8 @@ class Handler final : public http::RequestHandler {
     auto done = [weak, release] {
       if (const auto still = weak.lock()) release();
     };
-    if (pool_.submit(session->loop(), work, done)) return;
+    // The push is done already: nobody is to be refused, and nobody has to wait for his turn.
+    if (pool_.submit(session->loop(), {}, work, done).ok()) return;
     work();
     release();
   }
@@ -211,7 +214,7 @@ class Handler final : public http::RequestHandler {
   }
 
   Core& core_;
-  io::WorkerPool& pool_;
+  io::FairPool& pool_;
   Gate gate_;
   bool writable_ = false;  // the hooks stand
   std::atomic<std::size_t> children_{0};
@@ -221,7 +224,7 @@ class Handler final : public http::RequestHandler {
 
 }  // namespace
 
-std::unique_ptr<http::RequestHandler> make_handler(Core& core, io::WorkerPool& pool) {
+std::unique_ptr<http::RequestHandler> make_handler(Core& core, io::FairPool& pool) {
   return std::make_unique<Handler>(core, pool);
 }
 

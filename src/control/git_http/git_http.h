@@ -6,7 +6,7 @@
 #include "http/exchange.h"
 
 namespace towline::io {
-class WorkerPool;
+class FairPool;
 }
 
 namespace towline::control::git_http {
@@ -18,6 +18,6 @@ inline constexpr std::size_t kMaxChildren = 32;
 /// Serves clone, fetch and push at /<full/path>.git by `git http-backend`. A push that moved references
 /// raises the events before its response ends. `pool` and `core` must outlive the handler, the loops must be
 /// stopped before it is destroyed.
-std::unique_ptr<http::RequestHandler> make_handler(Core& core, io::WorkerPool& pool);
+std::unique_ptr<http::RequestHandler> make_handler(Core& core, io::FairPool& pool);
 
 }  // namespace towline::control::git_http
