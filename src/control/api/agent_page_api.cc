@@ -1,4 +1,6 @@
 // What the page of an agent shows beside the agent itself.
+#include <map>
+
 #include <boost/json.hpp>
 
 #include "control/agent_doctor.h"
@@ -10,6 +12,7 @@
 #include "control/store/agent_event_table.h"
 #include "control/store/agent_table.h"
 #include "control/store/database.h"
+#include "control/utf8.h"
 #include "io/dial.h"
 #include "io/loop.h"
 
@@ -77,30 +80,50 @@ Result<http::Response> get_configuration(Context& context) {
   return json_response(200, out);
 }
 
+Result<git::TreePage> configuration_files(Context& context, const Project& project, Page page) {
+  auto repository = Contents(context.core).open(project);
+  if (!repository) return fail(repository.error());
+  auto head = repository->branch_head(project.default_branch);
+  if (!head) return fail(head.error());
+  if (!*head) return git::TreePage{.total = 0};
+  auto files = repository->files_in_folders(**head, std::string(kFolder), "config.yaml",
+                                            static_cast<std::size_t>(page.offset()),
+                                            static_cast<std::size_t>(page.size));
+  if (!files && files.error().code() == Code::kNotFound) return git::TreePage{.total = 0};
+  return files;
+}
+
+// The name of the folder in which a configuration file is.
+std::string agent_of(const git::TreeEntry& file) {
+  const std::size_t start = kFolder.size() + 1;
+  return file.path.substr(start, file.path.rfind('/') - start);
+}
+
 // The configuration files of the default branch, with the agents that follow them.
 Result<http::Response> list_configurations(Context& context) {
   auto project = find_project(context, kReadAgents);
   if (!project) return fail(project.error());
-  auto repository = Contents(context.core).open(project->project);
-  if (!repository) return fail(repository.error());
-  auto tree = repository->tree(project->project.default_branch, std::string(kFolder), true);
-  if (!tree && tree.error().code() != Code::kNotFound) return fail(tree.error());
+  const Page page = context.params.page();
+  if (Status status = context.params.check(); !status.ok()) return fail(status);
+  auto files = configuration_files(context, project->project, page);
+  if (!files) return fail(files.error());
+  std::vector<std::string> names;
+  for (const git::TreeEntry& file : files->entries) {
+    if (is_utf8(agent_of(file))) names.push_back(agent_of(file));
+  }
+  auto agents = context.core.db.read(
+      [&](soci::session& sql) { return AgentTable(sql).by_names(project->project.id, names); });
+  if (!agents) return fail(agents.error());
+  std::map<std::string, std::int64_t> ids;
+  for (const AgentRecord& agent : *agents) ids[agent.name] = agent.id;
   json::array items;
-  if (!tree) return json_response(200, items);
-  const Status status = context.core.db.read([&](soci::session& sql) {
-    for (const git::TreeEntry& entry : *tree) {
-      constexpr std::string_view kFile = "/config.yaml";
-      const std::string_view rest = std::string_view(entry.path).substr(kFolder.size() + 1);
-      if (entry.type != "blob" || !rest.ends_with(kFile)) continue;
-      const std::string name(rest.substr(0, rest.size() - kFile.size()));
-      if (name.empty() || name.find('/') != std::string::npos) continue;
-      const auto agent = AgentTable(sql).by_name(project->project.id, name);
-      items.emplace_back(
-          json::object{{"name", name}, {"path", entry.path}, {"agent_id", json_id(agent ? agent->id : 0)}});
-    }
-  });
-  if (!status.ok()) return fail(status);
-  return json_response(200, items);
+  for (const git::TreeEntry& file : files->entries) {
+    const auto id = ids.find(agent_of(file));
+    items.emplace_back(json::object{{"name", to_utf8(agent_of(file))},
+                                    {"path", to_utf8(file.path)},
+                                    {"agent_id", json_id(id == ids.end() ? 0 : id->second)}});
+  }
+  return list_response(context, page, files->total, files->more, std::move(items));
 }
 
 Result<http::Response> render_examination(Result<std::string> report) {
@@ -147,7 +170,7 @@ constexpr Route kRoutes[] = {
 // Before the routes that take "configurations" for an agent's number.
 constexpr Route kFirst[] = {
     {"GET", "/projects/:id/cluster_agents/configurations", list_configurations, Need::kUser,
-     "Configuration files in the repository, with or without an agent"},
+     "Configuration files in the repository, with or without an agent", "page:integer per_page:integer"},
 };
 
 }  // namespace

@@ -10,18 +10,19 @@ namespace {
 
 namespace json = boost::json;
 
-// One answer carries the file in memory several times over, as base64 and as JSON.
-constexpr std::size_t kMaxFile = 32 * 1024 * 1024;
+/// Limit: bytes of a file that is answered as base64 in JSON, which takes its memory several times over; a
+/// larger one is refused with 413.
+constexpr std::size_t kMaxJsonFile = 10 * 1024 * 1024;
 
 struct FoundFile {
   std::string path;
   std::string ref;
-  std::string commit_id;
-  std::string last_commit_id;
+  git::ObjectId commit_id;
+  git::ObjectId last_commit_id;
   git::File file;
 };
 
-Result<FoundFile> find_file(Context& context) {
+Result<FoundFile> find_file(Context& context, std::size_t max_size) {
   auto found = find_code(context);
   if (!found) return fail(found.error());
   const std::string given = context.params.text_or("ref", "");
@@ -31,14 +32,16 @@ Result<FoundFile> find_file(Context& context) {
   auto repository = Contents(context.core).open(found->project);
   if (!repository) return fail(repository.error());
   auto commit = repository->resolve(result.ref);
-  if (!commit) return fail(Code::kNotFound, "404 Commit Not Found");
-  auto file = repository->file(*commit, result.path, kMaxFile);
+  if (!commit && commit.error().code() == Code::kNotFound)
+    return fail(Code::kNotFound, "404 Commit Not Found");
+  if (!commit) return fail(commit.error());
+  auto file = repository->file(*commit, result.path, max_size);
   if (!file && file.error().code() == Code::kNotFound) return fail(Code::kNotFound, "404 File Not Found");
   if (!file) return fail(file.error());
   auto last = repository->last_commit_of(*commit, result.path);
   if (!last) return fail(last.error());
-  result.commit_id = std::move(*commit);
-  result.last_commit_id = std::move(*last);
+  result.commit_id = *commit;
+  result.last_commit_id = *last;
   result.file = std::move(*file);
   return result;
 }
@@ -46,7 +49,7 @@ Result<FoundFile> find_file(Context& context) {
 std::string file_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 Result<http::Response> get_file(Context& context) {
-  auto found = find_file(context);
+  auto found = find_file(context, kMaxJsonFile);
   if (!found) return fail(found.error());
   return json_response(200, json::object{{"file_name", file_name(found->path)},
                                          {"file_path", found->path},
@@ -54,9 +57,9 @@ Result<http::Response> get_file(Context& context) {
                                          {"encoding", "base64"},
                                          {"content_sha256", sha256_hex(found->file.content)},
                                          {"ref", found->ref},
-                                         {"blob_id", found->file.blob_id},
-                                         {"commit_id", found->commit_id},
-                                         {"last_commit_id", found->last_commit_id},
+                                         {"blob_id", found->file.blob_id.to_text()},
+                                         {"commit_id", found->commit_id.to_text()},
+                                         {"last_commit_id", found->last_commit_id.to_text()},
                                          {"execute_filemode", found->file.executable},
                                          {"content", base64_encode(found->file.content)}});
 }
@@ -68,20 +71,20 @@ std::string header_safe(const std::string& text) {
 }
 
 void add_file_headers(http::Headers& headers, const FoundFile& found) {
-  headers.add("x-gitlab-blob-id", found.file.blob_id);
-  headers.add("x-gitlab-commit-id", found.commit_id);
+  headers.add("x-gitlab-blob-id", found.file.blob_id.to_text());
+  headers.add("x-gitlab-commit-id", found.commit_id.to_text());
   headers.add("x-gitlab-content-sha256", sha256_hex(found.file.content));
   headers.add("x-gitlab-encoding", "base64");
   headers.add("x-gitlab-execute-filemode", found.file.executable ? "true" : "false");
   headers.add("x-gitlab-file-name", header_safe(file_name(found.path)));
   headers.add("x-gitlab-file-path", header_safe(found.path));
-  headers.add("x-gitlab-last-commit-id", found.last_commit_id);
+  headers.add("x-gitlab-last-commit-id", found.last_commit_id.to_text());
   headers.add("x-gitlab-ref", header_safe(found.ref));
   headers.add("x-gitlab-size", std::to_string(found.file.content.size()));
 }
 
 Result<http::Response> head_file(Context& context) {
-  auto found = find_file(context);
+  auto found = find_file(context, git::kMaxFile);
   if (!found) return fail(found.error());
   http::Response response{.status = 200};
   add_file_headers(response.headers, *found);
@@ -90,7 +93,7 @@ Result<http::Response> head_file(Context& context) {
 
 // Never shown by a browser as a page of this server.
 Result<http::Response> get_raw_file(Context& context) {
-  auto found = find_file(context);
+  auto found = find_file(context, git::kMaxFile);
   if (!found) return fail(found.error());
   http::Response response{.status = 200, .body = std::move(found->file.content)};
   const bool text = response.body.find('\0') == std::string::npos;

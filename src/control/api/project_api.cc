@@ -14,8 +14,7 @@ namespace json = boost::json;
 json::object render_found(Context& context, const FoundProject& found) {
   json::object out = render(context.core, found.project, found.space);
   auto repository = Contents(context.core).open(found.project);
-  auto branches = repository ? repository->branches() : fail(repository.error());
-  const bool empty = !branches || branches->empty();
+  const bool empty = !repository || !repository->has_branches().value_or(false);
   out["empty_repo"] = empty;
   if (empty) out["default_branch"] = found.project.default_branch;
   json::value access = nullptr;

@@ -25,9 +25,10 @@ Result<Opened> open(Context& context, Role needed) {
 
 json::object render(const Core& core, const Project& project, const git::Commit& commit) {
   json::array parents;
-  for (const std::string& parent : commit.parents) parents.emplace_back(parent);
-  return {{"id", commit.id},
-          {"short_id", commit.id.substr(0, 8)},
+  for (const git::ObjectId& parent : commit.parents) parents.emplace_back(parent.to_text());
+  const std::string id = commit.id.to_text();
+  return {{"id", id},
+          {"short_id", id.substr(0, 8)},
           {"created_at", json_time(commit.committer.time)},
           {"parent_ids", std::move(parents)},
           {"title", to_utf8(commit.title())},
@@ -38,8 +39,11 @@ json::object render(const Core& core, const Project& project, const git::Commit&
           {"committer_name", to_utf8(commit.committer.name)},
           {"committer_email", to_utf8(commit.committer.email)},
           {"committed_date", json_time(commit.committer.time)},
-          {"web_url", core.external_url + "/" + project.full_path + "/-/commit/" + commit.id}};
+          {"web_url", core.external_url + "/" + project.full_path + "/-/commit/" + id}};
 }
+
+std::size_t offset_of(Page page) { return static_cast<std::size_t>(page.offset()); }
+std::size_t size_of(Page page) { return static_cast<std::size_t>(page.size); }
 
 Result<http::Response> list_tree(Context& context) {
   auto opened = open(context, Role::kNone);
@@ -50,23 +54,24 @@ Result<http::Response> list_tree(Context& context) {
   const Page page = context.params.page();
   if (Status status = context.params.check(); !status.ok()) return fail(status);
   while (path.ends_with('/')) path.pop_back();
-  auto entries = opened->repository.tree(ref, path, recursive);
-  if (!entries && entries.error().code() == Code::kNotFound)
-    return fail(Code::kNotFound, "404 Tree Not Found");
-  if (!entries) return fail(entries.error());
+  auto commit = opened->repository.resolve(ref);
+  auto tree = commit ? opened->repository.tree(*commit, path, recursive, offset_of(page), size_of(page))
+                     : fail(commit.error());
+  if (!tree && tree.error().code() == Code::kNotFound) return fail(Code::kNotFound, "404 Tree Not Found");
+  if (!tree) return fail(tree.error());
   json::array items;
-  for (const git::TreeEntry& entry : part_of(*entries, page)) {
-    items.emplace_back(json::object{{"id", entry.id},
+  for (const git::TreeEntry& entry : tree->entries) {
+    items.emplace_back(json::object{{"id", entry.id.to_text()},
                                     {"name", to_utf8(entry.name)},
                                     {"type", entry.type},
                                     {"path", to_utf8(entry.path)},
                                     {"mode", entry.mode}});
   }
-  return list_response(context, page, static_cast<std::int64_t>(entries->size()), std::move(items));
+  return list_response(context, page, tree->total, tree->more, std::move(items));
 }
 
 Result<json::object> render_branch(Context& context, const Opened& opened, const git::Branch& branch) {
-  auto commit = opened.repository.commit(branch.commit_id);
+  auto commit = opened.repository.commit(branch.commit_id, git::Detail::kListed);
   if (!commit) return fail(commit.error());
   const Project& project = opened.in.project;
   return json::object{
@@ -87,17 +92,15 @@ Result<http::Response> list_branches(Context& context) {
   const std::string search = context.params.text_or("search", "");
   const Page page = context.params.page();
   if (Status status = context.params.check(); !status.ok()) return fail(status);
-  auto branches = opened->repository.branches();
+  auto branches = opened->repository.branches(search, offset_of(page), size_of(page));
   if (!branches) return fail(branches.error());
-  std::erase_if(*branches,
-                [&](const git::Branch& each) { return each.name.find(search) == std::string::npos; });
   json::array items;
-  for (const git::Branch& branch : part_of(*branches, page)) {
+  for (const git::Branch& branch : branches->branches) {
     auto rendered = render_branch(context, *opened, branch);
     if (!rendered) return fail(rendered.error());
     items.emplace_back(std::move(*rendered));
   }
-  return list_response(context, page, static_cast<std::int64_t>(branches->size()), std::move(items));
+  return list_response(context, page, branches->total, std::move(items));
 }
 
 Result<http::Response> get_branch(Context& context) {
@@ -119,7 +122,8 @@ Result<http::Response> create_branch(Context& context) {
   if (Status status = context.params.check(); !status.ok()) return fail(status);
   auto before = opened->repository.references();
   if (!before) return fail(before.error());
-  auto branch = opened->repository.create_branch(name, ref);
+  auto start = opened->repository.resolve(ref);
+  auto branch = start ? opened->repository.create_branch(name, *start) : fail(start.error());
   if (!branch && branch.error().code() != Code::kInternal) {
     return fail(Code::kInvalidArgument, branch.error().message());
   }
@@ -153,22 +157,25 @@ Result<http::Response> list_commits(Context& context) {
   const std::string path = context.params.text_or("path", "");
   const Page page = context.params.page();
   if (Status status = context.params.check(); !status.ok()) return fail(status);
-  auto log = opened->repository.log(ref, path, static_cast<std::size_t>(page.offset()),
-                                    static_cast<std::size_t>(page.size));
+  auto from = opened->repository.resolve(ref);
+  auto log = from ? opened->repository.log(*from, path, offset_of(page), size_of(page)) : fail(from.error());
   if (!log && log.error().code() == Code::kNotFound) return fail(Code::kNotFound, "404 Commit Not Found");
   if (!log) return fail(log.error());
   json::array items;
   for (const git::Commit& commit : log->commits) {
     items.emplace_back(render(context.core, opened->in.project, commit));
   }
-  return list_response(context, page, log->total, std::move(items));
+  return list_response(context, page, log->total, log->more, std::move(items));
 }
 
 Result<http::Response> get_commit(Context& context) {
   auto opened = open(context, Role::kNone);
   if (!opened) return fail(opened.error());
-  auto commit = opened->repository.commit(context.part("sha"));
-  if (!commit) return fail(Code::kNotFound, "404 Commit Not Found");
+  auto id = opened->repository.resolve(context.part("sha"));
+  auto commit = id ? opened->repository.commit(*id) : fail(id.error());
+  if (!commit && commit.error().code() == Code::kNotFound)
+    return fail(Code::kNotFound, "404 Commit Not Found");
+  if (!commit) return fail(commit.error());
   return json_response(200, render(context.core, opened->in.project, *commit));
 }
 

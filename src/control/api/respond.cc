@@ -60,16 +60,23 @@ http::Response json_response(int status, const json::value& value) {
 }
 
 http::Response list_response(Context& context, Page page, std::int64_t total, json::array items) {
+  return list_response(context, page, total, page.offset() + page.size < total, std::move(items));
+}
+
+http::Response list_response(Context& context, Page page, std::optional<std::int64_t> total, bool more,
+                             json::array items) {
   http::Response response = json_response(200, std::move(items));
-  const std::int64_t last = std::max<std::int64_t>((total + page.size - 1) / page.size, 1);
   const auto add = [&](const char* name, std::int64_t value) {
     response.headers.add(name, std::to_string(value));
   };
+  const std::int64_t last = std::max<std::int64_t>((total.value_or(0) + page.size - 1) / page.size, 1);
   add("x-page", page.number);
   add("x-per-page", page.size);
-  add("x-total", total);
-  add("x-total-pages", last);
-  response.headers.add("x-next-page", page.number < last ? std::to_string(page.number + 1) : "");
+  if (total) {
+    add("x-total", *total);
+    add("x-total-pages", last);
+  }
+  response.headers.add("x-next-page", more ? std::to_string(page.number + 1) : "");
   response.headers.add("x-prev-page", page.number > 1 ? std::to_string(page.number - 1) : "");
   std::string link;
   const auto add_link = [&](std::int64_t number, const char* relation) {
@@ -77,9 +84,9 @@ http::Response list_response(Context& context, Page page, std::int64_t total, js
     link += "<" + page_url(context, number, page.size) + ">; rel=\"" + relation + "\"";
   };
   if (page.number > 1) add_link(page.number - 1, "prev");
-  if (page.number < last) add_link(page.number + 1, "next");
+  if (more) add_link(page.number + 1, "next");
   add_link(1, "first");
-  add_link(last, "last");
+  if (total) add_link(last, "last");
   response.headers.add("link", link);
   return response;
 }

@@ -17,6 +17,10 @@ namespace towline::control::api {
 http::Response json_response(int status, const boost::json::value& value);
 /// One page of a list, with the headers X-Page, X-Total, Link and so on.
 http::Response list_response(Context& context, Page page, std::int64_t total, boost::json::array items);
+/// The same of a list that may be too long to be counted: without X-Total, X-Total-Pages and the link to the
+/// last page then. `more` tells whether there is a next page.
+http::Response list_response(Context& context, Page page, std::optional<std::int64_t> total, bool more,
+                             boost::json::array items);
 http::Response no_content();
 /// {"message": ...} with the HTTP status of the code.
 http::Response error_response(const Status& status);

@@ -14,16 +14,15 @@
 namespace towline::control {
 namespace {
 
-const std::string kNoCommit(40, '0');
-
 // What the file says, or why it cannot be had.
 struct Text {
   std::string content;
   std::string fault;
 };
 
-Result<Text> read_text(const git::Repository& repository, const std::string& head, const std::string& path) {
-  if (head == kNoCommit) return Text{};
+Result<Text> read_text(const git::Repository& repository, const git::ObjectId& head,
+                       const std::string& path) {
+  if (head.is_null()) return Text{};
   auto file = repository.file(head, path, config::kMaxFileBytes);
   if (file) return Text{std::move(file->content), {}};
   if (file.error().code() == Code::kNotFound) return Text{};
@@ -52,15 +51,16 @@ Result<Configurations::Subject> Configurations::find(std::int64_t agent_id) {
   });
 }
 
-Result<std::string> Configurations::head_of(const Subject& subject) {
+Result<git::ObjectId> Configurations::head_of(const Subject& subject) {
   auto repository = core_.repositories.open(subject.agent.project_id);
   if (!repository) return fail(repository.error());
   auto tip = repository->branch_head(subject.branch);
   if (!tip) return fail(tip.error());
-  return tip->value_or(kNoCommit);
+  return tip->value_or(git::ObjectId{});
 }
 
-std::optional<Configurations::InForce> Configurations::known(std::int64_t agent_id, const std::string& head) {
+std::optional<Configurations::InForce> Configurations::known(std::int64_t agent_id,
+                                                             const git::ObjectId& head) {
   const std::lock_guard lock(mutex_);
   const auto found = in_force_.find(agent_id);
   if (found == in_force_.end() || found->second.head != head) return std::nullopt;
@@ -88,7 +88,7 @@ Result<AgentConfiguration> Configurations::current(std::int64_t agent_id) {
   }
 }
 
-Result<Configurations::InForce> Configurations::load(const Subject& subject, const std::string& head) {
+Result<Configurations::InForce> Configurations::load(const Subject& subject, const git::ObjectId& head) {
   const std::string path = config::configuration_path(subject.agent.name);
   auto repository = core_.repositories.open(subject.agent.project_id);
   if (!repository) return fail(repository.error());
@@ -104,8 +104,9 @@ Result<Configurations::InForce> Configurations::load(const Subject& subject, con
                    {{"agent_id", subject.agent.id}, {"project", subject.agent.project_path}});
   }
   const StoredConfiguration& stored = subject.stored;
-  const bool same = subject.has_stored && stored.content == text->content && stored.commit_id != kNoCommit;
-  const std::string commit = same ? stored.commit_id : head;
+  const bool same =
+      subject.has_stored && stored.content == text->content && stored.commit_id != git::ObjectId{}.to_text();
+  const std::string commit = same ? stored.commit_id : head.to_text();
   if (!same || !stored.fault.empty()) {
     const bool first_blank = !subject.has_stored && text->content.empty();
     const Status saved = save(subject, {.commit_id = commit, .content = text->content, .warnings = warnings},
@@ -116,16 +117,17 @@ Result<Configurations::InForce> Configurations::load(const Subject& subject, con
 }
 
 Result<Configurations::InForce> Configurations::keep_last_good(const Subject& subject,
-                                                               const std::string& head,
+                                                               const git::ObjectId& head,
                                                                const std::string& fault) {
+  const std::string commit = head.to_text();
   core_.log.warn(
       "agent configuration is broken, the last good one stays in force: " + fault,
-      {{"agent_id", subject.agent.id}, {"project", subject.agent.project_path}, {"commit_id", head}});
+      {{"agent_id", subject.agent.id}, {"project", subject.agent.project_path}, {"commit_id", commit}});
   StoredConfiguration last = subject.stored;
-  if (!subject.has_stored) last.commit_id = head;
-  if (last.fault != fault || last.fault_commit_id != head || !subject.has_stored) {
+  if (!subject.has_stored) last.commit_id = commit;
+  if (last.fault != fault || last.fault_commit_id != commit || !subject.has_stored) {
     last.fault = fault;
-    last.fault_commit_id = head;
+    last.fault_commit_id = commit;
     if (Status saved = save(subject, last, "configuration_refused", fault); !saved.ok()) return fail(saved);
   }
   auto good = config::parse_configuration(last.content);

@@ -9,6 +9,7 @@
 #include "control/backend.h"
 #include "control/domain/agent_status.h"
 #include "control/domain/core.h"
+#include "control/git/object_id.h"
 
 namespace towline::control {
 
@@ -34,16 +35,17 @@ class Configurations {
     bool has_stored = false;
   };
   struct InForce {
-    std::string head;  // of the default branch, when this was read
+    git::ObjectId head;  // of the default branch, when this was read
     std::string commit_id;
     File file;
   };
 
   Result<Subject> find(std::int64_t agent_id);
-  Result<std::string> head_of(const Subject& subject);
-  std::optional<InForce> known(std::int64_t agent_id, const std::string& head);
-  Result<InForce> load(const Subject& subject, const std::string& head);
-  Result<InForce> keep_last_good(const Subject& subject, const std::string& head, const std::string& fault);
+  /// Null while the branch does not exist.
+  Result<git::ObjectId> head_of(const Subject& subject);
+  std::optional<InForce> known(std::int64_t agent_id, const git::ObjectId& head);
+  Result<InForce> load(const Subject& subject, const git::ObjectId& head);
+  Result<InForce> keep_last_good(const Subject& subject, const git::ObjectId& head, const std::string& fault);
   /// With an event of this kind, unless that is empty.
   Status save(const Subject& subject, const StoredConfiguration& configuration, const std::string& event,
               const std::string& detail);

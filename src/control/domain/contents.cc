@@ -41,8 +41,8 @@ std::string first_default(const git::References& references, const std::string& 
 
 }  // namespace
 
-Result<git::Repository> Contents::open(const Project& project) const {
-  return core_.repositories.open(project.id);
+Result<git::Repository> Contents::open(const Project& project, InterruptPtr interrupt) const {
+  return core_.repositories.open(project.id, std::move(interrupt));
 }
 
 Result<git::Commit> Contents::commit(const Project& project, const git::CommitRequest& request) {

@@ -3,6 +3,7 @@
 #include <set>
 #include <string>
 
+#include "base/interrupt.h"
 #include "base/status.h"
 #include "control/domain/core.h"
 #include "control/git/repository.h"
@@ -14,7 +15,7 @@ class Contents {
  public:
   explicit Contents(Core& core) : core_(core) {}
 
-  Result<git::Repository> open(const Project& project) const;
+  Result<git::Repository> open(const Project& project, InterruptPtr interrupt = nullptr) const;
   /// Commits and tells the world; see git::Repository::apply.
   Result<git::Commit> commit(const Project& project, const git::CommitRequest& request);
   /// The same for somebody with this role: PERMISSION_DENIED when the branch is protected from it.

@@ -112,9 +112,9 @@ Result<Project> Projects::update(const Project& wanted) {
     if (other_branch) {
       auto repository = core_.repositories.open(project.id);
       if (!repository) return fail(repository.error());
-      const auto branches = repository->branches();
+      const auto any = repository->has_branches();
       const auto head = repository->branch_head(project.default_branch);
-      if (!head || (!*head && !(branches && branches->empty()))) {
+      if (!head || (!*head && any.value_or(true))) {
         return fail(Code::kInvalidArgument, "default_branch: no such branch");
       }
       if (Status status = repository->set_default_branch(project.default_branch); !status.ok())

@@ -16,6 +16,14 @@ using TransactionHandle = Handle<git_transaction, git_transaction_free>;
 // Others hold a branch's lock for a millisecond; this is minutes of bad luck.
 constexpr int kMaxAttempts = 500;
 
+/// Limit: changes of one commit; a commit of more is refused.
+constexpr std::size_t kMaxChanges = 1000;
+/// Limit: changes of one commit that ask for the last commit of their file, each of which is a walk through
+/// the history; a commit of more is refused.
+constexpr std::size_t kMaxGuarded = 100;
+/// Limit: bytes of a commit's message, author and committer; a commit of more is refused.
+constexpr std::size_t kMaxMessage = kMaxCommit / 2;
+
 std::unexpected<Status> refuse(std::string message) {
   return fail(Code::kInvalidArgument, std::move(message));
 }
@@ -23,9 +31,10 @@ std::unexpected<Status> refuse(std::string message) {
 // The tree that is being made: what the changes so far did to it.
 class Draft {
  public:
-  Draft(git_repository* repository, const git_tree* base) : repository_(repository), base_(base) {}
+  Draft(const Repository::Impl& impl, const git_tree* base) : impl_(impl), base_(base) {}
 
   Status apply(const Change& change) {
+    if (Status status = impl_.check(); !status.ok()) return status;
     if (Status status = check_file_path(change.path); !status.ok()) return status;
     switch (change.kind) {
       case Change::Kind::kCreate:
@@ -39,55 +48,62 @@ class Draft {
     }
     return {Code::kInternal, "unknown change"};
   }
-  Result<git_oid> write() const { return edit_tree(repository_, base_, edits_); }
+  Result<git_oid> write() const { return edit_tree(impl_, base_, edits_); }
 
  private:
-  static Status exists(const std::string& path) {
-    return {Code::kInvalidArgument, "A file with this name already exists: \"" + path + "\""};
-  }
-  static Status missing(const std::string& path) {
-    return {Code::kInvalidArgument, "A file with this name doesn't exist: \"" + path + "\""};
-  }
-
-  std::optional<Leaf> find(const std::string& path) const {
+  Result<std::optional<Leaf>> find(const std::string& path) const {
     if (const auto edited = edits_.find(path); edited != edits_.end()) return edited->second;
-    TreeEntryHandle entry;
-    if (base_ == nullptr || git_tree_entry_bypath(out(entry), base_, path.c_str()) != 0) return std::nullopt;
-    if (git_tree_entry_type(entry.get()) == GIT_OBJECT_TREE) return std::nullopt;
-    return Leaf{*git_tree_entry_id(entry.get()), git_tree_entry_filemode(entry.get())};
+    if (base_ == nullptr) return std::nullopt;
+    auto entry = impl_.entry_at(base_, path);
+    if (!entry && entry.error().code() != Code::kNotFound) return fail(entry.error());
+    if (!entry || git_tree_entry_type(entry->get()) == GIT_OBJECT_TREE) return std::nullopt;
+    return Leaf{*git_tree_entry_id(entry->get()), git_tree_entry_filemode(entry->get())};
+  }
+  Result<Leaf> find_old(const std::string& path) const {
+    auto found = find(path);
+    if (!found) return fail(found.error());
+    if (!*found) return refuse("A file with this name doesn't exist: \"" + path + "\"");
+    return **found;
+  }
+  Status check_free(const std::string& path) const {
+    const auto found = find(path);
+    if (!found) return found.error();
+    if (!*found) return {};
+    return {Code::kInvalidArgument, "A file with this name already exists: \"" + path + "\""};
   }
   Status put(const std::string& path, const std::string& content, git_filemode_t mode) {
     Leaf leaf{{}, mode};
-    const int error = git_blob_create_from_buffer(&leaf.id, repository_, content.data(), content.size());
+    const int error =
+        git_blob_create_from_buffer(&leaf.id, impl_.handle.get(), content.data(), content.size());
     if (error != 0) return git_status(error, "file");
     edits_[path] = leaf;
     return {};
   }
   Status create(const Change& change) {
-    if (find(change.path)) return exists(change.path);
+    if (Status status = check_free(change.path); !status.ok()) return status;
     return put(change.path, change.content.value_or(""), GIT_FILEMODE_BLOB);
   }
   Status update(const Change& change) {
-    const auto old = find(change.path);
-    if (!old) return missing(change.path);
+    const auto old = find_old(change.path);
+    if (!old) return old.error();
     return put(change.path, change.content.value_or(""), old->mode);
   }
   Status remove(const std::string& path) {
-    if (!find(path)) return missing(path);
+    if (const auto old = find_old(path); !old) return old.error();
     edits_[path] = std::nullopt;
     return {};
   }
   Status move(const Change& change) {
     if (Status status = check_file_path(change.previous_path); !status.ok()) return status;
-    const auto old = find(change.previous_path);
-    if (!old) return missing(change.previous_path);
-    if (find(change.path)) return exists(change.path);
+    const auto old = find_old(change.previous_path);
+    if (!old) return old.error();
+    if (Status status = check_free(change.path); !status.ok()) return status;
     edits_[change.previous_path] = std::nullopt;
     edits_[change.path] = *old;
     return change.content ? put(change.path, *change.content, old->mode) : Status();
   }
 
-  git_repository* repository_;
+  const Repository::Impl& impl_;
   const git_tree* base_;
   Edits edits_;
 };
@@ -107,8 +123,11 @@ std::optional<git_oid> target_of(git_repository* repository, const std::string& 
 
 // Sets a reference under its lock, if it still is where the caller saw it; false: it is not, or somebody
 // holds it.
-Result<bool> move_reference(git_repository* repository, const std::string& reference,
+Result<bool> move_reference(const Repository::Impl& impl, const std::string& reference,
                             const std::optional<git_oid>& seen, const git_oid& to) {
+  // The last moment at which nothing has happened yet.
+  if (Status status = impl.check(); !status.ok()) return fail(status);
+  git_repository* repository = impl.handle.get();
   TransactionHandle transaction;
   int error = git_transaction_new(out(transaction), repository);
   if (error == 0) error = git_transaction_lock_ref(transaction.get(), reference.c_str());
@@ -129,68 +148,37 @@ struct Base {
   TreeHandle tree;
 };
 
-}  // namespace
-
-Status check_branch_name(const std::string& name) {
-  start_library();
-  int valid = 0;
-  if (name.starts_with('-') || git_branch_name_is_valid(&valid, name.c_str()) != 0 || valid == 0 ||
-      name.find('\0') != std::string::npos) {
-    return {Code::kInvalidArgument, "\"" + name + "\" is not a valid branch name"};
-  }
-  return {};
-}
-
-Status check_file_path(const std::string& path) {
-  const auto bad = [&](const char* why) {
-    return Status(Code::kInvalidArgument, "file path \"" + path.substr(0, 200) + "\": " + why);
-  };
-  if (path.empty()) return {Code::kInvalidArgument, "the file path is empty"};
-  if (path.size() > 4096) return bad("it is too long");
-  if (path.find('\0') != std::string::npos)
-    return {Code::kInvalidArgument, "the file path holds a zero byte"};
-  std::size_t at = 0;
-  while (at <= path.size()) {
-    const auto end = std::min(path.find('/', at), path.size());
-    std::string part = path.substr(at, end - at);
-    std::transform(part.begin(), part.end(), part.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    if (part.empty()) return bad("it must be relative and have no empty parts");
-    if (part == "." || part == "..") return bad("it must not hold \".\" or \"..\"");
-    if (part == ".git") return bad("it must not hold \".git\"");
-    at = end + 1;
-  }
-  return {};
-}
-
-namespace {
-
-bool has_branches(git_repository* repository) {
-  IteratorHandle iterator;
-  git_reference* raw = nullptr;
-  if (git_reference_iterator_glob_new(out(iterator), repository, "refs/heads/*") != 0) return true;
-  if (git_reference_next(&raw, iterator.get()) != 0) return false;
-  git_reference_free(raw);
-  return true;
-}
-
-Result<Base> find_base(const Repository::Impl& impl, const CommitRequest& request) {
+Result<Base> find_base(const Repository& repository, const Repository::Impl& impl,
+                       const CommitRequest& request) {
   Base base;
-  base.tip = target_of(impl.handle.get(), "refs/heads/" + request.branch);
+  const std::string branch = "refs/heads/" + request.branch;
+  base.tip = target_of(impl.handle.get(), branch);
   if (base.tip && !request.start_branch.empty() && request.start_branch != request.branch) {
     return refuse("branch \"" + request.branch + "\" exists already: leave start_branch out");
   }
   if (!base.tip && request.start_branch.empty()) {
     // An empty repository has no branch yet that the commit could begin at.
-    if (!has_branches(impl.handle.get())) return base;
+    auto any = repository.has_branches();
+    if (!any) return fail(any.error());
+    if (!*any) return base;
     // Somebody may have made the first commit since we looked.
-    base.tip = target_of(impl.handle.get(), "refs/heads/" + request.branch);
+    base.tip = target_of(impl.handle.get(), branch);
   }
   if (!base.tip && request.start_branch.empty()) {
     return refuse("branch \"" + request.branch + "\" does not exist: name its start_branch");
   }
-  auto parent = impl.find_commit(base.tip ? to_text(*base.tip) : request.start_branch);
-  if (!parent) return refuse("start_branch: " + parent.error().message());
+  git_oid start{};
+  if (base.tip) {
+    start = *base.tip;
+  } else {
+    auto named = repository.resolve(request.start_branch);
+    if (!named && named.error().code() == Code::kNotFound)
+      return refuse("start_branch: " + named.error().message());
+    if (!named) return fail(named.error());
+    start = to_oid(*named);
+  }
+  auto parent = impl.commit(start);
+  if (!parent) return fail(parent.error());
   base.parent = std::move(*parent);
   auto tree = impl.tree_of(base.parent.get());
   if (!tree) return fail(tree.error());
@@ -198,8 +186,40 @@ Result<Base> find_base(const Repository::Impl& impl, const CommitRequest& reques
   return base;
 }
 
-Result<git_oid> write_commit(git_repository* repository, const CommitRequest& request, const Base& base) {
-  Draft draft(repository, base.tree.get());
+// Nobody could read a commit again that is over the limits of reading.
+Status check_size(const CommitRequest& request) {
+  std::size_t guarded = 0;
+  for (const Change& change : request.changes) guarded += change.last_commit_id.empty() ? 0 : 1;
+  if (request.changes.size() > kMaxChanges || guarded > kMaxGuarded) {
+    return {Code::kResourceExhausted, "a commit may have " + std::to_string(kMaxChanges) + " changes, " +
+                                          std::to_string(kMaxGuarded) + " of them with last_commit_id"};
+  }
+  const std::size_t names = request.author.name.size() + request.author.email.size() +
+                            request.committer.name.size() + request.committer.email.size();
+  if (names + request.message.size() <= kMaxMessage) return {};
+  return {Code::kResourceExhausted, "the message and the author of a commit may have " +
+                                        std::to_string(kMaxMessage) + " bytes together"};
+}
+
+// Whether somebody else has changed a file that the request says it knows.
+Status check_unchanged(const Repository& repository, const Base& base, const CommitRequest& request) {
+  if (base.parent == nullptr) return {};
+  for (const Change& change : request.changes) {
+    if (change.last_commit_id.empty()) continue;
+    const std::string& path = change.kind == Change::Kind::kMove ? change.previous_path : change.path;
+    auto last = repository.last_commit_of(from_oid(*git_commit_id(base.parent.get())), path);
+    if (!last) return last.error();
+    if (last->to_text() == change.last_commit_id) continue;
+    return {Code::kInvalidArgument,
+            "You are attempting to update a file that has changed since you started editing it: \"" + path +
+                "\""};
+  }
+  return {};
+}
+
+Result<git_oid> write_commit(const Repository::Impl& impl, const CommitRequest& request, const Base& base) {
+  git_repository* repository = impl.handle.get();
+  Draft draft(impl, base.tree.get());
   for (const Change& change : request.changes) {
     if (Status status = draft.apply(change); !status.ok()) return fail(status);
   }
@@ -228,53 +248,46 @@ void wait_a_little(int attempt) {
 
 Result<Commit> Repository::apply(const CommitRequest& request) {
   if (Status status = check_branch_name(request.branch); !status.ok()) return fail(status);
-  git_repository* repository = impl_->handle.get();
+  if (Status status = check_size(request); !status.ok()) return fail(status);
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
-    auto base = find_base(*impl_, request);
+    auto base = find_base(*this, *impl_, request);
     if (!base) return fail(base.error());
-    for (const Change& change : request.changes) {
-      if (change.last_commit_id.empty() || base->parent == nullptr) continue;
-      const std::string& path = change.kind == Change::Kind::kMove ? change.previous_path : change.path;
-      auto last = last_commit_of(to_text(*git_commit_id(base->parent.get())), path);
-      if (last && *last != change.last_commit_id) {
-        return refuse(
-            "You are attempting to update a file that has changed since you started editing it: \"" + path +
-            "\"");
-      }
-    }
-    auto id = write_commit(repository, request, *base);
+    if (Status status = check_unchanged(*this, *base, request); !status.ok()) return fail(status);
+    auto id = write_commit(*impl_, request, *base);
     if (!id) return fail(id.error());
-    auto moved = move_reference(repository, "refs/heads/" + request.branch, base->tip, *id);
+    auto moved = move_reference(*impl_, "refs/heads/" + request.branch, base->tip, *id);
     if (!moved) return fail(moved.error());
-    if (*moved) return commit(to_text(*id));
+    if (*moved) return commit(from_oid(*id));
     wait_a_little(attempt);
   }
   return fail(Code::kAborted, "branch \"" + request.branch + "\" is changed too often by others; try again");
 }
 
-Result<Branch> Repository::create_branch(const std::string& name, const std::string& revision) {
+Result<Branch> Repository::create_branch(const std::string& name, const ObjectId& start) {
   if (Status status = check_branch_name(name); !status.ok()) return fail(status);
-  auto start = impl_->find_commit(revision);
-  if (!start) return fail(start.error());
+  if (auto found = impl_->commit(to_oid(start)); !found) return fail(found.error());
   const std::string reference = "refs/heads/" + name;
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
     if (target_of(impl_->handle.get(), reference)) return fail(Code::kAlreadyExists, "Branch already exists");
-    auto moved = move_reference(impl_->handle.get(), reference, std::nullopt, *git_commit_id(start->get()));
+    auto moved = move_reference(*impl_, reference, std::nullopt, to_oid(start));
     if (!moved) return fail(moved.error());
-    if (*moved) return Branch{name, to_text(*git_commit_id(start->get()))};
+    if (*moved) return Branch{name, start};
     wait_a_little(attempt);
   }
   return fail(Code::kAborted, "branch \"" + name + "\" is changed too often by others; try again");
 }
 
 Status Repository::delete_branch(const std::string& name) {
+  if (!may_be_reference(name)) return {Code::kNotFound, "branch \"" + shown(name) + "\": not found"};
   ReferenceHandle reference;
   int error = git_reference_lookup(out(reference), impl_->handle.get(), ("refs/heads/" + name).c_str());
+  if (error == GIT_EINVALIDSPEC) error = GIT_ENOTFOUND;
   if (error == 0) error = git_reference_delete(reference.get());
   return error == 0 ? Status() : git_status(error, "branch \"" + name + "\"");
 }
 
 Status Repository::set_default_branch(const std::string& branch) {
+  if (Status status = check_branch_name(branch); !status.ok()) return status;
   const int error = git_repository_set_head(impl_->handle.get(), ("refs/heads/" + branch).c_str());
   return error == 0 ? Status() : git_status(error, "default branch");
 }

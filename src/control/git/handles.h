@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -12,13 +13,13 @@ namespace towline::control::git {
 
 /// Owners of libgit2's objects. Only for the sources of git/.
 using RepositoryHandle = Handle<git_repository, git_repository_free>;
+using OdbHandle = Handle<git_odb, git_odb_free>;
 using CommitHandle = Handle<git_commit, git_commit_free>;
 using TreeHandle = Handle<git_tree, git_tree_free>;
 using TreeEntryHandle = Handle<git_tree_entry, git_tree_entry_free>;
 using BlobHandle = Handle<git_blob, git_blob_free>;
-using ObjectHandle = Handle<git_object, git_object_free>;
+using TagHandle = Handle<git_tag, git_tag_free>;
 using ReferenceHandle = Handle<git_reference, git_reference_free>;
-using RevwalkHandle = Handle<git_revwalk, git_revwalk_free>;
 using TreeBuilderHandle = Handle<git_treebuilder, git_treebuilder_free>;
 using SignatureHandle = Handle<git_signature, git_signature_free>;
 using IteratorHandle = Handle<git_reference_iterator, git_reference_iterator_free>;
@@ -50,9 +51,23 @@ inline std::string to_text(const git_oid& id) {
 }
 
 /// To be called before anything else of libgit2, which counts its users; one stays for the life of the
-/// process. Neither the machine's nor the user's configuration has a say, and objects are on disk before a
-/// reference names them.
+/// process. Neither the machine's nor the user's configuration has a say, objects are on disk before a
+/// reference names them, and no single thing that is read takes much memory.
 void start_library();
+
+/// Bounds what libgit2 allocates on this thread as long as it lives, in sum: an object may be stored as a
+/// difference to an object that is stored as a difference, and so on, and each is made anew to read one.
+class Allowance {
+ public:
+  Allowance();
+  ~Allowance();
+  Allowance(const Allowance&) = delete;
+  Allowance& operator=(const Allowance&) = delete;
+  std::size_t used() const;
+
+ private:
+  std::size_t before_;
+};
 
 /// The Status of a libgit2 call that failed with `error` while doing `what`.
 Status git_status(int error, const std::string& what);

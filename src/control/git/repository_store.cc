@@ -15,8 +15,8 @@ Result<Repository> RepositoryStore::create(std::int64_t project_id, const std::s
   return Repository::create(root_ + "/" + relative_path(project_id), default_branch);
 }
 
-Result<Repository> RepositoryStore::open(std::int64_t project_id) const {
-  return Repository::open(root_ + "/" + relative_path(project_id));
+Result<Repository> RepositoryStore::open(std::int64_t project_id, InterruptPtr interrupt) const {
+  return Repository::open(root_ + "/" + relative_path(project_id), std::move(interrupt));
 }
 
 Status RepositoryStore::remove(std::int64_t project_id) const {

@@ -22,7 +22,7 @@ class RepositoryStore {
   static std::string relative_path(std::int64_t project_id);
 
   Result<Repository> create(std::int64_t project_id, const std::string& default_branch) const;
-  Result<Repository> open(std::int64_t project_id) const;
+  Result<Repository> open(std::int64_t project_id, InterruptPtr interrupt = nullptr) const;
   /// Removes the repository; fine when there is none.
   Status remove(std::int64_t project_id) const;
 

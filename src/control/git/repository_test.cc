@@ -17,6 +17,13 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using Kind = Change::Kind;
 
+// "a/a/a", so many folders deep.
+std::string nested(std::size_t depth) {
+  std::string path = "a";
+  while (--depth > 0) path += "/a";
+  return path;
+}
+
 class RepositoryTest : public ::testing::Test {
  protected:
   Repository fresh() { return store.create(1, "main").value(); }
@@ -31,10 +38,18 @@ class RepositoryTest : public ::testing::Test {
   static Change create(std::string path, std::string content = "x") {
     return {.kind = Kind::kCreate, .path = std::move(path), .content = std::move(content)};
   }
+  static ObjectId id_of(const Repository& repository, const std::string& revision) {
+    return repository.resolve(revision).value_or(ObjectId{});
+  }
+  static Result<File> file(const Repository& repository, const std::string& revision, const std::string& path,
+                           std::size_t max_size = 10) {
+    auto id = repository.resolve(revision);
+    return id ? repository.file(*id, path, max_size) : fail(id.error());
+  }
   static std::vector<std::string> paths(const Repository& repository) {
     std::vector<std::string> all;
-    const auto entries = repository.tree("main", "", true);
-    for (const TreeEntry& entry : *entries) all.push_back(entry.path);
+    const auto page = repository.tree(id_of(repository, "main"), "", true, 0, 1000);
+    for (const TreeEntry& entry : page->entries) all.push_back(entry.path);
     return all;
   }
 
@@ -44,15 +59,15 @@ class RepositoryTest : public ::testing::Test {
 
 TEST_F(RepositoryTest, TheFirstCommitMakesTheBranch) {
   Repository repository = fresh();
-  EXPECT_EQ(repository.file("main", "a", 10).error().code(), Code::kNotFound);
+  EXPECT_EQ(file(repository, "main", "a", 10).error().code(), Code::kNotFound);
   const auto commit = repository.apply(request({create("a/b/c.txt", "hello")}));
   ASSERT_TRUE(commit.has_value()) << commit.error().to_string();
   EXPECT_TRUE(commit->parents.empty());
   EXPECT_EQ(repository.resolve("HEAD").value(), commit->id);
-  EXPECT_EQ(repository.file("HEAD", "a/b/c.txt", 10)->content, "hello");
-  EXPECT_EQ(repository.file(commit->id.substr(0, 10), "a/b/c.txt", 10)->content, "hello");
-  EXPECT_EQ(repository.file("main", "a/b/c.txt", 4).error().code(), Code::kResourceExhausted);
-  EXPECT_EQ(repository.file("main", "a/b", 10).error().code(), Code::kNotFound);
+  EXPECT_EQ(file(repository, "HEAD", "a/b/c.txt", 10)->content, "hello");
+  EXPECT_EQ(file(repository, commit->id.to_text().substr(0, 10), "a/b/c.txt", 10)->content, "hello");
+  EXPECT_EQ(file(repository, "main", "a/b/c.txt", 4).error().code(), Code::kResourceExhausted);
+  EXPECT_EQ(file(repository, "main", "a/b", 10).error().code(), Code::kNotFound);
 }
 
 TEST_F(RepositoryTest, SeveralChangesMakeOneCommit) {
@@ -65,8 +80,8 @@ TEST_F(RepositoryTest, SeveralChangesMakeOneCommit) {
   }));
   ASSERT_TRUE(commit.has_value()) << commit.error().to_string();
   EXPECT_THAT(paths(repository), ElementsAre("keep", "new", "new/name"));
-  EXPECT_EQ(repository.file("main", "new/name", 10)->content, "text");
-  EXPECT_EQ(repository.file("main", "keep", 10)->content, "new");
+  EXPECT_EQ(file(repository, "main", "new/name", 10)->content, "text");
+  EXPECT_EQ(file(repository, "main", "keep", 10)->content, "new");
 }
 
 TEST_F(RepositoryTest, AFolderTakesThePlaceOfADeletedFileAndTheOtherWayRound) {
@@ -106,6 +121,8 @@ INSTANTIATE_TEST_SUITE_P(
         RefusedCase{"FileOverFolder", {.kind = Kind::kCreate, .path = "folder"}, "both a file"},
         RefusedCase{"Parent", {.kind = Kind::kCreate, .path = "a/../b"}, ".."},
         RefusedCase{"Absolute", {.kind = Kind::kCreate, .path = "/etc/passwd"}, "relative"},
+        RefusedCase{"Long", {.kind = Kind::kCreate, .path = std::string(5000, 'a')}, "4096 bytes"},
+        RefusedCase{"Deep", {.kind = Kind::kCreate, .path = nested(600)}, "folders deep"},
         RefusedCase{"DotGit", {.kind = Kind::kCreate, .path = "a/.GIT/config"}, ".git"},
         RefusedCase{
             "Stale", {.kind = Kind::kUpdate, .path = "file", .last_commit_id = "0000"}, "changed since"}),
@@ -118,7 +135,7 @@ TEST_F(RepositoryTest, ANewBranchNeedsAStart) {
   auto with_start = request({create("b")}, "other");
   with_start.start_branch = "main";
   ASSERT_TRUE(repository.apply(with_start).has_value());
-  EXPECT_EQ(repository.branches()->size(), 2U);
+  EXPECT_EQ(repository.branches("", 0, 10)->total, 2);
   EXPECT_FALSE(repository.apply(request({create("c")}, "bad..name")).has_value());
 }
 
@@ -139,28 +156,129 @@ TEST_F(RepositoryTest, SimultaneousCommitsLoseNothing) {
   for (auto& thread : threads) thread.join();
   const auto repository = store.open(1);
   EXPECT_EQ(paths(*repository).size(), kThreads * kCommits);
-  EXPECT_EQ(repository->log("main", "", 0, 5)->total, kThreads * kCommits);
+  EXPECT_EQ(repository->log(id_of(*repository, "main"), "", 0, 5)->total, kThreads * kCommits);
 }
 
 TEST_F(RepositoryTest, TheLogOfAPathHasOnlyWhatChangedIt) {
   Repository repository = fresh();
   const auto first = repository.apply(request({create("a/x")}));
   ASSERT_TRUE(repository.apply(request({create("b")})));
-  EXPECT_EQ(repository.last_commit_of("main", "a/x").value(), first->id);
-  const auto log = repository.log("main", "a", 0, 10);
+  EXPECT_EQ(repository.last_commit_of(id_of(repository, "main"), "a/x").value(), first->id);
+  const auto log = repository.log(id_of(repository, "main"), "a", 0, 10);
   EXPECT_EQ(log->total, 1);
   EXPECT_EQ(log->commits.at(0).id, first->id);
-  EXPECT_EQ(repository.log("main", "", 1, 10)->commits.size(), 1U);
+  EXPECT_EQ(repository.log(id_of(repository, "main"), "", 1, 10)->commits.size(), 1U);
 }
 
 TEST_F(RepositoryTest, BranchesAreMadeAndDeleted) {
   Repository repository = fresh();
   ASSERT_TRUE(repository.apply(request({create("a")})));
-  EXPECT_TRUE(repository.create_branch("x/y", "main").has_value());
-  EXPECT_EQ(repository.create_branch("x/y", "main").error().code(), Code::kAlreadyExists);
-  EXPECT_EQ(repository.create_branch("z", "nowhere").error().code(), Code::kNotFound);
+  EXPECT_TRUE(repository.create_branch("x/y", id_of(repository, "main")).has_value());
+  EXPECT_EQ(repository.create_branch("x/y", id_of(repository, "main")).error().code(), Code::kAlreadyExists);
+  EXPECT_EQ(repository.create_branch("z", ObjectId{}).error().code(), Code::kNotFound);
   EXPECT_TRUE(repository.delete_branch("x/y").ok());
   EXPECT_EQ(repository.delete_branch("x/y").code(), Code::kNotFound);
+}
+
+TEST_F(RepositoryTest, TreesAreListedByPages) {
+  Repository repository = fresh();
+  ASSERT_TRUE(repository.apply(request({create("a/x"), create("a/y"), create("b"), create("c/d/e")})));
+  const ObjectId head = id_of(repository, "main");
+  const auto names = [&](bool recursive, std::size_t skip, std::size_t limit) {
+    std::vector<std::string> all;
+    const auto page = repository.tree(head, "", recursive, skip, limit);
+    for (const TreeEntry& each : page->entries) all.push_back(each.path);
+    all.push_back(page->more ? "more" : std::to_string(page->total.value()));
+    return all;
+  };
+  EXPECT_THAT(names(false, 0, 3), ElementsAre("a", "b", "c", "3"));
+  EXPECT_THAT(names(false, 1, 1), ElementsAre("b", "more"));
+  EXPECT_THAT(names(true, 0, 10), ElementsAre("a", "a/x", "a/y", "b", "c", "c/d", "c/d/e", "7"));
+  EXPECT_THAT(names(true, 2, 3), ElementsAre("a/y", "b", "c", "more"));
+  EXPECT_THAT(names(true, 9, 3), ElementsAre("7"));
+  EXPECT_EQ(repository.tree(head, "c/d", true, 0, 1)->entries.at(0).path, "c/d/e");
+  EXPECT_EQ(repository.tree(head, "b", false, 0, 1).error().code(), Code::kNotFound);
+}
+
+TEST_F(RepositoryTest, FilesOfOneNameAreFoundInAllFolders) {
+  Repository repository = fresh();
+  ASSERT_TRUE(
+      repository.apply(request({create("f/a/config.yaml"), create("f/b/other"), create("f/config.yaml"),
+                                create("f/c/config.yaml"), create("f/d/config.yaml/x")})));
+  const ObjectId head = id_of(repository, "main");
+  const auto all = repository.files_in_folders(head, "f", "config.yaml", 0, 10);
+  ASSERT_EQ(all->entries.size(), 2U);
+  EXPECT_EQ(all->entries[0].path, "f/a/config.yaml");
+  EXPECT_EQ(all->entries[1].path, "f/c/config.yaml");
+  EXPECT_EQ(all->total, 2);
+  const auto first = repository.files_in_folders(head, "f", "config.yaml", 0, 1);
+  EXPECT_TRUE(first->more);
+  EXPECT_EQ(repository.files_in_folders(head, "none", "x", 0, 1).error().code(), Code::kNotFound);
+}
+
+TEST_F(RepositoryTest, BranchesAreListedByPagesAndByText) {
+  Repository repository = fresh();
+  EXPECT_FALSE(repository.has_branches().value());
+  ASSERT_TRUE(repository.apply(request({create("a")})));
+  EXPECT_TRUE(repository.has_branches().value());
+  const ObjectId head = id_of(repository, "main");
+  for (const char* name : {"b2", "b1", "x/b3"}) ASSERT_TRUE(repository.create_branch(name, head));
+  const auto page = repository.branches("b", 1, 1);
+  EXPECT_EQ(page->total, 3);
+  EXPECT_EQ(page->branches.at(0).name, "b2");
+  EXPECT_EQ(page->branches.at(0).commit_id, head);
+  EXPECT_EQ(repository.branches("", 9, 10)->branches.size(), 0U);
+}
+
+TEST_F(RepositoryTest, TheHistoryOfAMergeHasBothSides) {
+  Repository repository = fresh();
+  const auto base = repository.apply(request({create("d/a"), create("d/b")}));
+  ASSERT_TRUE(repository.create_branch("side", base->id));
+  const auto update = [&](const char* branch, const char* path, std::int64_t time) {
+    auto wanted = request({{.kind = Kind::kUpdate, .path = path, .content = branch}}, branch);
+    wanted.committer.time = time;
+    return repository.apply(wanted).value().id;
+  };
+  const ObjectId side = update("side", "d/a", 1'700'000'100'000);
+  const ObjectId main = update("main", "d/b", 1'700'000'200'000);
+  const std::string where = folder.path() + "/" + RepositoryStore::relative_path(1);
+  const std::string command = "cd " + where +
+                              " && git -c safe.directory='*' update-ref refs/heads/main $(git -c "
+                              "safe.directory='*' -c user.name=a -c user.email=a@b commit-tree -p " +
+                              main.to_text() + " -p " + side.to_text() +
+                              " -m m $(git -c safe.directory='*' merge-tree --write-tree main side))";
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  const ObjectId merge = id_of(repository, "main");
+  const auto all = repository.log(merge, "", 0, 10);
+  std::vector<ObjectId> ids;
+  for (const Commit& each : all->commits) ids.push_back(each.id);
+  EXPECT_THAT(ids, ElementsAre(merge, main, side, base->id));
+  EXPECT_EQ(repository.last_commit_of(merge, "d/a").value(), side);
+  EXPECT_EQ(repository.last_commit_of(merge, "d/b").value(), main);
+  EXPECT_EQ(repository.last_commit_of(merge, "d").value(), merge);
+  const auto of_path = repository.log(merge, "d/a", 0, 1);
+  EXPECT_EQ(of_path->commits.at(0).id, side);
+  EXPECT_TRUE(of_path->more);
+  EXPECT_EQ(of_path->total, 2);
+  EXPECT_EQ(repository.log(merge, "d/none", 0, 1)->total, 0);
+}
+
+TEST(NamesTest, WhatMayBeTakenForAnIdIsNoName) {
+  const std::string id(40, 'a');
+  for (const std::string& bad : {id, std::string(40, 'A'), std::string(64, '0'), std::string("HEAD"),
+                                 std::string("refs/heads/main"), std::string("-x"), std::string("a..b"),
+                                 std::string("a\0b", 3), std::string(256, 'x'), std::string()}) {
+    EXPECT_EQ(check_branch_name(bad).code(), Code::kInvalidArgument) << bad;
+    EXPECT_EQ(check_reference_name("refs/heads/" + bad).code(), Code::kInvalidArgument) << bad;
+    EXPECT_EQ(check_reference_name("refs/tags/" + bad).code(), Code::kInvalidArgument) << bad;
+  }
+  for (const std::string& good : {std::string("main"), std::string("a/b"), std::string(39, 'a'), id + "/x",
+                                  "g" + std::string(39, 'a')}) {
+    EXPECT_TRUE(check_branch_name(good).ok()) << good;
+    EXPECT_TRUE(check_reference_name("refs/tags/" + good).ok()) << good;
+  }
+  EXPECT_FALSE(check_reference_name("refs/replace/" + id).ok());
+  EXPECT_FALSE(check_reference_name("refs/notes/x").ok());
 }
 
 TEST_F(RepositoryTest, NamesOfFoldersComeFromNumbers) {

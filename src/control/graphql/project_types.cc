@@ -32,9 +32,9 @@ Result<Value> root_ref(Call& call) {
   const Project& project = call.of<FoundProject>().project;
   auto repository = Contents(call.in.core).open(project);
   if (!repository) return fail(repository.error());
-  const auto branches = repository->branches();
-  if (!branches) return fail(branches.error());
-  return branches->empty() ? Value(nullptr) : Value(project.default_branch);
+  const auto any = repository->has_branches();
+  if (!any) return fail(any.error());
+  return *any ? Value(project.default_branch) : Value(nullptr);
 }
 
 Result<Value> project(Call& call) {

@@ -69,6 +69,17 @@ std::optional<AgentRecord> AgentTable::by_name(std::int64_t project_id, const st
       .row<AgentRecord>();
 }
 
+std::vector<AgentRecord> AgentTable::by_names(std::int64_t project_id,
+                                              const std::vector<std::string>& names) {
+  if (names.empty()) return {};
+  std::string list;
+  for (std::size_t i = 0; i < names.size(); ++i) list += (i == 0 ? ":n" : ", :n") + std::to_string(i);
+  Query query(sql_, kAgentColumns + "WHERE project_id = :project AND name IN (" + list + ")");
+  query.with("project", project_id);
+  for (std::size_t i = 0; i < names.size(); ++i) query.with(("n" + std::to_string(i)).c_str(), names[i]);
+  return query.rows<AgentRecord>();
+}
+
 Listed<AgentRecord> AgentTable::list(std::int64_t project_id, Page page) {
   const std::string where = "WHERE project_id = :project ";
   return {Query(sql_, kAgentColumns + where + "ORDER BY id LIMIT :limit OFFSET :offset")

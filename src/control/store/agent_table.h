@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "control/backend.h"
 #include "control/store/records.h"
@@ -19,6 +20,8 @@ class AgentTable {
   std::int64_t create(const AgentRecord& agent);
   std::optional<AgentRecord> by_id(std::int64_t id);
   std::optional<AgentRecord> by_name(std::int64_t project_id, const std::string& name);
+  /// Those of the names that are agents, at most a page of them.
+  std::vector<AgentRecord> by_names(std::int64_t project_id, const std::vector<std::string>& names);
   Listed<AgentRecord> list(std::int64_t project_id, Page page);
   void remove(std::int64_t id);
 

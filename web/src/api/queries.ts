@@ -79,7 +79,7 @@ export function useConfigurationFiles(projectId: number) {
   const api = useApi();
   return useQuery({
     queryKey: ["configurations", projectId],
-    queryFn: () => api.get<ConfigurationFile[]>(`${agentsPath(projectId)}/configurations`),
+    queryFn: () => api.get<ConfigurationFile[]>(`${agentsPath(projectId)}/configurations?per_page=100`),
   });
 }
 
