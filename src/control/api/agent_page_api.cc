@@ -81,7 +81,7 @@ Result<http::Response> get_configuration(Context& context) {
 }
 
 Result<git::TreePage> configuration_files(Context& context, const Project& project, Page page) {
-  auto repository = Contents(context.core).open(project);
+  auto repository = Contents(context.core).open(project, context.request.interrupt);
   if (!repository) return fail(repository.error());
   auto head = repository->branch_head(project.default_branch);
   if (!head) return fail(head.error());

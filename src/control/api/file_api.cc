@@ -29,7 +29,7 @@ Result<FoundFile> find_file(Context& context, std::size_t max_size) {
   if (Status status = context.params.check(); !status.ok()) return fail(status);
   const bool none = given.empty() || given == "HEAD";
   FoundFile result{.path = context.part("file_path"), .ref = none ? found->project.default_branch : given};
-  auto repository = Contents(context.core).open(found->project);
+  auto repository = Contents(context.core).open(found->project, context.request.interrupt);
   if (!repository) return fail(repository.error());
   auto commit = repository->resolve(result.ref);
   if (!commit && commit.error().code() == Code::kNotFound)

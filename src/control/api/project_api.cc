@@ -13,7 +13,7 @@ namespace json = boost::json;
 
 json::object render_found(Context& context, const FoundProject& found) {
   json::object out = render(context.core, found.project, found.space);
-  auto repository = Contents(context.core).open(found.project);
+  auto repository = Contents(context.core).open(found.project, context.request.interrupt);
   const bool empty = !repository || !repository->has_branches().value_or(false);
   out["empty_repo"] = empty;
   if (empty) out["default_branch"] = found.project.default_branch;

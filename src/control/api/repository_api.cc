@@ -18,7 +18,7 @@ struct Opened {
 Result<Opened> open(Context& context, Role needed) {
   auto found = needed == Role::kNone ? find_code(context) : find_project(context, needed);
   if (!found) return fail(found.error());
-  auto repository = Contents(context.core).open(found->project);
+  auto repository = Contents(context.core).open(found->project, context.request.interrupt);
   if (!repository) return fail(repository.error());
   return Opened{std::move(*found), std::move(*repository)};
 }

@@ -33,6 +33,8 @@ int http_status(Code code) {
     case Code::kResourceExhausted:
       return 413;
     case Code::kUnavailable:
+    case Code::kCancelled:
+    case Code::kDeadlineExceeded:
       return 503;
     default:
       return 500;

@@ -21,6 +21,9 @@ constexpr std::size_t kMaxChanges = 1000;
 /// Limit: changes of one commit that ask for the last commit of their file, each of which is a walk through
 /// the history; a commit of more is refused.
 constexpr std::size_t kMaxGuarded = 100;
+/// Limit: folders on the ways to the files of one commit, each counted for each file, since each may have to
+/// be written; a commit of more is refused.
+constexpr std::size_t kMaxFolders = 10'000;
 /// Limit: bytes of a commit's message, author and committer; a commit of more is refused.
 constexpr std::size_t kMaxMessage = kMaxCommit / 2;
 
@@ -189,7 +192,16 @@ Result<Base> find_base(const Repository& repository, const Repository::Impl& imp
 // Nobody could read a commit again that is over the limits of reading.
 Status check_size(const CommitRequest& request) {
   std::size_t guarded = 0;
-  for (const Change& change : request.changes) guarded += change.last_commit_id.empty() ? 0 : 1;
+  std::size_t folders = 0;
+  for (const Change& change : request.changes) {
+    guarded += change.last_commit_id.empty() ? 0 : 1;
+    for (const std::string* path : {&change.path, &change.previous_path})
+      folders += static_cast<std::size_t>(std::count(path->begin(), path->end(), '/'));
+  }
+  if (folders > kMaxFolders) {
+    return {Code::kResourceExhausted, "a commit may go through " + std::to_string(kMaxFolders) +
+                                          " folders, each counted for each file"};
+  }
   if (request.changes.size() > kMaxChanges || guarded > kMaxGuarded) {
     return {Code::kResourceExhausted, "a commit may have " + std::to_string(kMaxChanges) + " changes, " +
                                           std::to_string(kMaxGuarded) + " of them with last_commit_id"};

@@ -290,6 +290,11 @@ TEST_F(HostileRepositoryTest, WhatCouldNotBeReadAgainIsNotWritten) {
                                .last_commit_id = {}});
   }
   EXPECT_EQ(repository->apply(request).error().code(), Code::kResourceExhausted);
+  request.changes.resize(30);
+  std::string folders;
+  for (int i = 0; i < 400; ++i) folders += "f/";
+  for (Change& change : request.changes) change.path.insert(0, folders);
+  EXPECT_EQ(repository->apply(request).error().code(), Code::kResourceExhausted);
   EXPECT_FALSE(repository->has_branches().value());
 }
 
