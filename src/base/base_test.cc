@@ -83,6 +83,23 @@ TEST(Url, RefusesWhatHasNoHostAndKeepsSecretsOut) {
   EXPECT_THAT(url.error().message(), testing::Not(HasSubstr("hunter2")));
 }
 
+TEST(Url, RefusesPortsThatAreNoNumbers) {
+  for (const char* text : {"http://127.0.0.1:12x", "http://a:notaport", "http://a:", "http://a:80:90",
+                           "http://a:https://b:1/", "wss://localhost:12x/", "https://a:0", "https://a:-1",
+                           "https://a:+1", "https://a: 1", "https://[::1]:1x", "https://[::1]1",
+                           "https://[::1]x/", "https://u:p@a:1x/", "https://a:0x10/", "https://a:65536/"}) {
+    const auto url = parse_url(text);
+    EXPECT_FALSE(url.has_value()) << text << " gave port " << url->port << " and path " << url->path;
+  }
+  EXPECT_EQ(parse_url("https://u:p%40w@[::1]:65535/a:b@c?d:e")->port, 65535);
+  EXPECT_EQ(parse_url("https://a/b:c")->port, 443);
+}
+
+TEST(HostPort, RefusesPortsThatAreNoNumbers) {
+  for (const char* text : {"a:12x", "a:", "a:-1", "a:65536", "a:+1", "a: 1", "a:1 ", "a:b:1"})
+    EXPECT_FALSE(parse_host_port(text).has_value()) << text;
+}
+
 TEST(HostPort, AcceptsEmptyHostAndBrackets) {
   EXPECT_EQ(parse_host_port(":8080")->port, 8080);
   EXPECT_EQ(parse_host_port("[::1]:80")->host, "::1");

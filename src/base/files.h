@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <sys/types.h>
@@ -29,8 +30,22 @@ class Descriptor {
   int fd_;
 };
 
-/// The whole file. NOT_FOUND when it cannot be read; the error names the path.
-Result<std::string> read_file(const std::string& path);
+/// Limit: bytes of a file that a flag or a configuration names (a token, a certificate, a kubeconfig); it is
+/// refused by name. None comes near this: more is a mistake in a path.
+inline constexpr std::size_t kMaxFileSize = 1024 * 1024;
+
+/// Whether a pipe may stand in a file's place, as a shell's <(command) does; it is waited for, for seconds.
+enum class Pipes { kRefused, kRead };
+
+/// A whole small file that a person has named. Refuses folders, devices and what is larger than `limit`, by
+/// "<path>: what it is". The text is in one piece of memory, so that no copies of secrets stay behind.
+Result<std::string> read_file(const std::string& path, std::size_t limit = kMaxFileSize,
+                              Pipes pipes = Pipes::kRefused);
+
+/// What a file of one secret holds, without white space around it. UNAUTHENTICATED for nothing, and
+/// INVALID_ARGUMENT for a line break within or another control character, which no header can carry. The
+/// message, "is empty", is to stand behind the file's name.
+Result<std::string> one_secret(std::string_view text);
 
 /// Writes all of `text` and syncs it to the disk. The error names `path`.
 Status write_all(int fd, std::string_view text, const std::string& path);

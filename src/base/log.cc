@@ -10,6 +10,8 @@
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
 
+#include "base/unicode.h"
+
 namespace towline {
 namespace {
 
@@ -27,22 +29,20 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
   return spdlog::level::info;
 }
 
-// JSON string contents (RFC 8259, section 7). Boost.JSON would do it too, but this file also serves the
-// agent, which has no other use for a JSON library.
+// JSON string contents (RFC 8259, section 7), without what a terminal that shows them would act on: what
+// peers say stands in logs. Boost.JSON would do it too, but this file also serves the agent, which has no
+// other use for a JSON library.
 void append_json_string(std::string& out, std::string_view text) {
-  static constexpr char kHex[] = "0123456789abcdef";
   out.push_back('"');
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out.push_back('\\');
-      out.push_back(c);
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      out.append("\\u00");
-      out.push_back(kHex[static_cast<unsigned char>(c) >> 4]);
-      out.push_back(kHex[static_cast<unsigned char>(c) & 15]);
+  while (!text.empty()) {
+    const Character next = first_character(text);
+    if (next.code == '"' || next.code == '\\') out.push_back('\\');
+    if (acts_on_display(next.code) || (next.code == 0xFFFD && next.size == 1)) {
+      append_json_escape(out, next.code);
     } else {
-      out.push_back(c);
+      out.append(text.substr(0, next.size));
     }
+    text.remove_prefix(next.size);
   }
   out.push_back('"');
 }

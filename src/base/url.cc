@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
@@ -15,6 +16,28 @@ std::uint16_t default_port(std::string_view scheme) {
   if (scheme == "http" || scheme == "ws" || scheme == "grpc") return 80;
   if (scheme == "https" || scheme == "wss" || scheme == "grpcs") return 443;
   return 0;
+}
+
+// Digits alone, 0 to 65535.
+std::optional<std::uint16_t> parse_port(std::string_view text) {
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return port;
+}
+
+// The port that stands in a URL; 0: none does. Boost.URL takes "http://a:12x" for a port with a path behind.
+Result<std::uint16_t> port_in(std::string_view url) {
+  std::string_view authority = url.substr(url.find("://") + 3);
+  authority = authority.substr(0, authority.find_first_of("/?#"));
+  const auto user_end = authority.rfind('@');
+  if (user_end != std::string_view::npos) authority.remove_prefix(user_end + 1);
+  const auto host_end = authority.starts_with('[') ? authority.find(']') + 1 : authority.find(':');
+  const std::string_view rest = authority.substr(std::min(host_end, authority.size()));
+  if (rest.empty()) return std::uint16_t{0};
+  const std::optional<std::uint16_t> port = rest.starts_with(':') ? parse_port(rest.substr(1)) : std::nullopt;
+  if (!port || *port == 0) return fail(Code::kInvalidArgument, "not a URL: port must be 1 to 65535");
+  return *port;
 }
 
 std::string bracketed(const std::string& host) {
@@ -44,14 +67,10 @@ Result<Url> parse_url(std::string_view text) {
   url.password = std::string(view.password());
   url.host = lower_case(view.host_address());
   url.port = default_port(url.scheme);
-  if (view.has_port() && !view.port().empty()) {
-    const std::string_view digits(view.port().data(), view.port().size());
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), url.port);
-    if (error != std::errc() || end != digits.data() + digits.size() || url.port == 0) {
-      return fail(Code::kInvalidArgument, "not a URL: port must be 1 to 65535");
-    }
-    url.port_given = true;
-  }
+  const Result<std::uint16_t> port = port_in(text);
+  if (!port) return fail(port.error());
+  url.port_given = *port != 0;
+  if (url.port_given) url.port = *port;
   url.path = std::string(view.encoded_path().data(), view.encoded_path().size());
   if (url.path.empty()) url.path = "/";
   url.query = std::string(view.encoded_query().data(), view.encoded_query().size());
@@ -67,8 +86,9 @@ Result<HostPort> parse_host_port(std::string_view text) {
   std::string_view host = text.substr(0, colon);
   const std::string_view port = text.substr(colon + 1);
   HostPort result;
-  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), result.port);
-  if (error != std::errc() || end != port.data() + port.size()) return bad("port must be 0 to 65535");
+  const std::optional<std::uint16_t> number = parse_port(port);
+  if (!number) return bad("port must be 0 to 65535");
+  result.port = *number;
   if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
     host = host.substr(1, host.size() - 2);
   } else if (host.find(':') != std::string_view::npos) {
