@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <utility>
 
+#include "base/once.h"
 #include "io/address.h"
 #include "io/descriptor.h"
 #include "io/loop.h"
@@ -19,7 +20,7 @@ class TcpConnect final : public Operation, private Descriptor::Watcher {
   TcpConnect(Loop& loop, const ResolvedAddress& address, StreamCallback callback)
       : loop_(loop),
         step_("connect " + join_host_port(address.ip, address.port)),
-        callback_(std::move(callback)),
+        done_(std::move(callback)),
         failed_(loop, [this] { finish(fail(std::move(status_))); }) {
     if (Status status = begin(address); !status.ok()) {
       status_ = std::move(status);
@@ -50,14 +51,11 @@ class TcpConnect final : public Operation, private Descriptor::Watcher {
   }
 
   // The callback may destroy this.
-  void finish(Result<std::unique_ptr<Stream>> result) {
-    StreamCallback callback = std::move(callback_);
-    callback(std::move(result));
-  }
+  void finish(Result<std::unique_ptr<Stream>> result) { done_(std::move(result)); }
 
   Loop& loop_;
   std::string step_;
-  StreamCallback callback_;
+  Once<Result<std::unique_ptr<Stream>>> done_;
   Status status_;
   Timer failed_;
   std::optional<Descriptor> descriptor_;

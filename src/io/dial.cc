@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/once.h"
 #include "io/address.h"
 #include "io/connect.h"
 #include "io/loop.h"
@@ -19,7 +20,7 @@ class Dial final : public Operation {
         target_(std::move(target)),
         timeout_(timeout),
         deadline_(loop.now() + timeout),
-        callback_(std::move(callback)),
+        done_(std::move(callback)),
         overall_(loop, [this] { finish(fail(timed_out())); }),
         attempt_(loop, [this] { address_failed(timed_out()); }) {
     overall_.start(timeout);
@@ -73,15 +74,14 @@ class Dial final : public Operation {
     overall_.cancel();
     attempt_.cancel();
     step_.reset();
-    StreamCallback callback = std::move(callback_);
-    callback(std::move(result));
+    done_(std::move(result));
   }
 
   Loop& loop_;
   DialTarget target_;
   milliseconds timeout_;
   Clock::TimePoint deadline_;
-  StreamCallback callback_;
+  Once<Result<std::unique_ptr<Stream>>> done_;
   Timer overall_;
   Timer attempt_;
   std::string step_name_;  // what is being done, for the error of a timeout

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/once.h"
 #include "io/address.h"
 #include "io/connect.h"
 #include "io/loop.h"
@@ -36,7 +37,7 @@ class GuardedDial final : public Operation {
         target_(std::move(target)),
         timeout_(timeout),
         deadline_(loop.now() + timeout),
-        callback_(std::move(callback)),
+        done_(std::move(callback)),
         overall_(loop, [this] { finish(fail(timed_out())); }),
         refused_(loop, [this] { finish(fail(std::move(failure_))); }),
         unanswered_(loop, [this] { ask_proxy(); }) {
@@ -116,10 +117,10 @@ class GuardedDial final : public Operation {
   // The callback may destroy this.
   void finish(Result<std::unique_ptr<Stream>> result) {
     overall_.cancel();
+    refused_.cancel();
     unanswered_.cancel();
     step_.reset();
-    StreamCallback callback = std::move(callback_);
-    callback(std::move(result));
+    done_(std::move(result));
   }
 
   const std::shared_ptr<const Guard> guard_;
@@ -127,7 +128,7 @@ class GuardedDial final : public Operation {
   DialTarget target_;
   const milliseconds timeout_;
   const Clock::TimePoint deadline_;
-  StreamCallback callback_;
+  Once<Result<std::unique_ptr<Stream>>> done_;
   Timer overall_;
   Timer refused_;
   Timer unanswered_;                // the time of the name servers, where there is a proxy

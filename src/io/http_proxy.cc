@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/encoding.h"
+#include "base/once.h"
 #include "base/text.h"
 #include "io/address.h"
 #include "io/loop.h"
@@ -51,7 +52,7 @@ class ProxiedDial final : public Operation, public StreamHandler {
         proxy_(proxy),
         target_(std::move(target)),
         timeout_(timeout),
-        callback_(std::move(callback)),
+        done_(std::move(callback)),
         overall_(loop, [this] {
           finish(fail(Code::kDeadlineExceeded,
                       name() + ": no answer within " + std::to_string(timeout_.count()) + " ms"));
@@ -150,16 +151,16 @@ class ProxiedDial final : public Operation, public StreamHandler {
   // The callback may destroy this.
   void finish(Result<std::unique_ptr<Stream>> result) {
     overall_.cancel();
-    // A step ends inside its own callback, and a stream inside its handler's: they go when this goes.
-    StreamCallback callback = std::move(callback_);
-    callback(std::move(result));
+    step_.reset();
+    stream_.reset();
+    done_(std::move(result));
   }
 
   Loop& loop_;
   const Url proxy_;
   DialTarget target_;
   const milliseconds timeout_;
-  StreamCallback callback_;
+  Once<Result<std::unique_ptr<Stream>>> done_;
   Timer overall_;
   std::unique_ptr<Operation> step_;
   std::unique_ptr<Stream> stream_;

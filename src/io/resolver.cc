@@ -18,6 +18,8 @@ using Addresses = Result<std::vector<ResolvedAddress>>;
 
 /// Limit: look-ups of names at once; more wait. A dead name server holds each for half a minute.
 constexpr std::size_t kMaxThreads = 8;
+/// Limit: look-ups of names that wait for others; further ones fail at once.
+constexpr std::size_t kMaxWaiting = 1000;
 
 Status resolve_failure(int error, const std::string& host) {
   std::string reason = ::gai_strerror(error);
@@ -129,6 +131,11 @@ class SystemResolver final : public Resolver {
  private:
   void enqueue(const std::shared_ptr<Request>& request) {
     const std::lock_guard lock(queue_->mutex);
+    std::erase_if(queue_->requests, [](const auto& each) { return each->cancelled(); });
+    if (queue_->requests.size() >= kMaxWaiting) {
+      return deliver(request, fail(Code::kResourceExhausted,
+                                   "resolve " + request->host + ": too many names are being looked up"));
+    }
     queue_->requests.push_back(request);
     if (queue_->threads == kMaxThreads) return;
     try {

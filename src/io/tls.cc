@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/once.h"
 #include "io/loop.h"
 #include "io/tls_context.h"
 #include "io/tls_stream.h"
@@ -16,7 +17,7 @@ class Handshake final : public Operation, private StreamHandler {
   Handshake(Loop& loop, std::string name, milliseconds timeout, StreamCallback callback)
       : name_(std::move(name)),
         timeout_(timeout),
-        callback_(std::move(callback)),
+        done_(std::move(callback)),
         deadline_(loop, [this] { timed_out(); }),
         at_once_(loop, [this] { finish(); }) {
     deadline_.start(timeout);
@@ -61,16 +62,15 @@ class Handshake final : public Operation, private StreamHandler {
   void finish() {
     deadline_.cancel();
     at_once_.cancel();
-    StreamCallback callback = std::move(callback_);
     std::unique_ptr<Stream> stream = std::move(stream_);
     if (stream != nullptr) stream->set_handler(nullptr);
-    if (!failure_.ok()) return callback(fail(std::move(failure_)));
-    callback(std::move(stream));
+    if (!failure_.ok()) return done_(fail(std::move(failure_)));
+    done_(std::move(stream));
   }
 
   std::string name_;
   milliseconds timeout_;
-  StreamCallback callback_;
+  Once<Result<std::unique_ptr<Stream>>> done_;
   Timer deadline_;
   Timer at_once_;  // for what is over before begin() returns
   std::shared_ptr<const ServerSettings> settings_;
