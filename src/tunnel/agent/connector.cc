@@ -13,6 +13,11 @@
 namespace towline::tunnel {
 namespace {
 
+// A connection that has lasted as long was a good one, and the next attempt may be quick again. One that
+// breaks sooner counts as a failure: a server or balancer that takes connections and drops them is not
+// hammered.
+constexpr std::chrono::seconds kSettled{10};
+
 class ConnectorImpl final : public Connector {
  public:
   ConnectorImpl(io::Loop& loop, io::Dialer& dialer, ConnectorOptions options, MakeSession make_session,
@@ -53,6 +58,7 @@ class ConnectorImpl final : public Connector {
     std::unique_ptr<http::ClientConnection> http;
     std::unique_ptr<grpc::Channel> channel;
     std::unique_ptr<Session> session;
+    Clock::TimePoint since{};
     bool draining = false;
   };
 
@@ -105,8 +111,8 @@ class ConnectorImpl final : public Connector {
     connection.channel = std::make_unique<grpc::Channel>(
         loop_, *connection.http,
         channel_options(options_.address, options_.headers, options_.user_agent, *token));
+    connection.since = loop_.now();
     current_ = raw;
-    backoff_.reset();
     log_.info("connected to the server", {{"address", options_.address.authority()}});
     connection.session = make_session_(*connection.channel);
   }
@@ -115,6 +121,7 @@ class ConnectorImpl final : public Connector {
   void closed(Connection* connection, const Status& why) {
     log_.info("connection to the server is closing", {{"reason", why.message()}});
     if (current_ == connection) current_ = nullptr;
+    if (loop_.now() - connection->since >= kSettled) backoff_.reset();
     if (connection->http->active() > 0) {
       drain(*connection);
       if (!stopping_) retry_.start(backoff_.next() / 4);

@@ -65,7 +65,8 @@ class Session {
 
 /// Keeps one connection to the server: dials, hands the connection to a new Session, and dials anew when it
 /// is lost. A connection that the server sends away (GOAWAY) is replaced at once and kept until its calls
-/// have finished. Lives on one loop.
+/// have finished. The pauses between attempts grow until a connection has lasted for seconds. Lives on one
+/// loop.
 class Connector {
  public:
   using MakeSession = std::function<std::unique_ptr<Session>(grpc::Channel&)>;

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "base/backoff.h"
 #include "io/loop.h"
 #include "proto/agent_registrar.pb.h"
 #include "proto/methods.h"
@@ -14,7 +15,8 @@ namespace {
 namespace rpc = ::gitlab::agent::agent_registrar::rpc;
 
 constexpr std::chrono::seconds kPeriod{300};
-constexpr std::chrono::seconds kRetry{10};
+// Of a registration that failed. The agent serves without one; it is for the list of agents alone.
+constexpr Backoff::Policy kPauses{.initial = std::chrono::seconds(10), .maximum = std::chrono::seconds(300)};
 constexpr std::chrono::seconds kTimeout{20};
 constexpr std::chrono::seconds kStopTimeout{2};
 
@@ -25,6 +27,7 @@ class RegistrationImpl final : public Registration {
       : channel_(channel),
         log_(std::move(log)),
         random_(std::random_device{}()),
+        backoff_(kPauses, [this] { return std::uniform_real_distribution<double>(0, 1)(random_); }),
         next_(loop, [this] { send(); }) {
     rpc::RegisterRequest request;
     *request.mutable_agent_meta() = meta;
@@ -46,14 +49,15 @@ class RegistrationImpl final : public Registration {
   void send() {
     call_ = channel_.unary(method::kRegister, request_, kTimeout,
                            [this](const Result<std::string>& answer) { answered(answer); });
-    if (call_ == nullptr) next_.start(kRetry);
+    if (call_ == nullptr) next_.start(backoff_.next());
   }
   void answered(const Result<std::string>& answer) {
     if (!answer) {
       log_.debug("registration failed", {{"error", answer.error().to_string()}});
-      next_.start(kRetry);
+      next_.start(backoff_.next());
       return;
     }
+    backoff_.reset();
     const std::chrono::seconds less(
         std::uniform_int_distribution<int>(0, static_cast<int>(kPeriod.count() / 10))(random_));
     next_.start(kPeriod - less);
@@ -65,6 +69,7 @@ class RegistrationImpl final : public Registration {
   grpc::Channel& channel_;
   Logger log_;
   std::minstd_rand random_;
+  Backoff backoff_;
   io::Timer next_;
   std::string request_;
   std::unique_ptr<grpc::ClientCall> call_;
