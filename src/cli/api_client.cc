@@ -186,6 +186,10 @@ Result<json::array> ApiClient::list(const std::string& path) {
     // Empty on the last page, of which libcurl may leave the line's end.
     page = answer->next_page.substr(0, answer->next_page.find_first_not_of("0123456789"));
   }
+  if (!page.empty()) {
+    return fail(Code::kOutOfRange,
+                "the server's list has more than " + std::to_string(kMaxPages) + " pages: ask for less");
+  }
   return all;
 }
 

@@ -11,6 +11,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Limit: bytes of a file that towline reads; it is refused by name. A kubeconfig of many clusters is far
+/// below.
+constexpr std::size_t kMaxOwnFile = 16 * 1024 * 1024;
+
 Status failed(int error, const fs::path& path, std::string_view doing) {
   Status status = errno_status(error, std::string(doing) + " " + path.string());
   // Which of errno's codes it was says nothing of the server: 404 and 403 have exit codes of their own.
@@ -27,18 +31,11 @@ fs::path resolve(const fs::path& path) {
 }  // namespace
 
 Result<std::optional<std::string>> read_if_exists(const fs::path& path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.get() < 0 && errno == ENOENT) return std::nullopt;
-  if (file.get() < 0) return fail(failed(errno, path, "cannot read"));
-  std::string text;
-  char buffer[16384];
-  while (true) {
-    const ssize_t n = ::read(file.get(), buffer, sizeof buffer);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail(failed(errno, path, "cannot read"));
-    if (n == 0) return text;
-    text.append(buffer, static_cast<std::size_t>(n));
-  }
+  auto text = towline::read_file(path.string(), kMaxOwnFile, Pipes::kRead);
+  if (text) return std::move(*text);
+  if (text.error().code() == Code::kNotFound) return std::nullopt;
+  // Which of errno's codes it was says nothing of the server, as in failed().
+  return fail(Code::kFailedPrecondition, "cannot read " + text.error().message());
 }
 
 Result<std::string> read_file(const fs::path& path) {

@@ -5,6 +5,8 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "base/unicode.h"
+
 namespace towline::cli {
 namespace {
 
@@ -17,18 +19,37 @@ std::size_t width(std::string_view text) {
 }  // namespace
 
 std::string printable(std::string_view text, bool lines) {
-  std::string out(text);
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(out[i]);
-    // U+0080 to U+009F are control characters too: C2 80 to C2 9F.
-    const bool c1 = byte >= 0x80 && byte < 0xA0 && i > 0 && static_cast<unsigned char>(out[i - 1]) == 0xC2;
-    if (c1) out[i - 1] = '?';
-    if ((byte < 0x20 || byte == 0x7F || c1) && !(lines && byte == '\n')) out[i] = '?';
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const Character next = first_character(text);
+    const bool wanted = lines && next.code == '\n';
+    const bool wrong = next.code >= 0x80 && next.size == 1;
+    if (!wanted && (wrong || acts_on_display(next.code))) {
+      out.push_back('?');
+    } else {
+      out.append(text.substr(0, next.size));
+    }
+    text.remove_prefix(next.size);
   }
   return out;
 }
 
-void Output::document(const boost::json::value& value) { results_ << boost::json::serialize(value) << '\n'; }
+// JSON lets controls beyond ASCII stand in strings as they are; a terminal acts on them all the same.
+void Output::document(const boost::json::value& value) {
+  const std::string text = boost::json::serialize(value);
+  std::string out;
+  for (std::string_view left = text; !left.empty();) {
+    const Character next = first_character(left);
+    if (next.code >= 0x80 && acts_on_display(next.code)) {
+      append_json_escape(out, next.code);
+    } else {
+      out.append(left.substr(0, next.size));
+    }
+    left.remove_prefix(next.size);
+  }
+  results_ << out << '\n';
+}
 
 void Output::table(const std::vector<std::string>& headings,
                    const std::vector<std::vector<std::string>>& rows) {

@@ -136,7 +136,10 @@ TEST(OutputTest, NothingMovesTheCursor) {
   EXPECT_EQ(printable("a\nb\tc", true), "a\nb?c");
   EXPECT_EQ(printable("\xC2\x9B"
                       "1m ä"),
-            "??1m ä");
+            "?1m ä");
+  EXPECT_EQ(printable("\xE2\x80\xAE"
+                      "abc caf\xE9"),
+            "?abc caf?");
 }
 
 TEST(ProxyTokenTest, EndsWithTheDayAndLivesForMinutes) {

@@ -5,6 +5,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "base/once.h"
 #include "http/simple.h"
 #include "io/loop.h"
 #include "kube/client.h"
@@ -14,7 +15,8 @@ namespace {
 
 namespace json = boost::json;
 
-// Single objects and the lists that are asked for here are far below this.
+/// Limit: bytes of an answer of the Kubernetes API to the agent itself; the call fails. Single objects and
+/// the lists that are asked for are far below.
 constexpr std::size_t kMaxAnswer = 1024 * 1024;
 
 Code code_of(int status) {
@@ -84,11 +86,10 @@ class CallOperation final : public io::Operation {
   void finish(Result<json::object> answer) {
     deadline_.cancel();
     fetch_.reset();
-    Answered done = std::move(done_);
-    done(std::move(answer));
+    done_(std::move(answer));
   }
 
-  Answered done_;
+  Once<Result<json::object>> done_;
   io::Timer deadline_;
   std::unique_ptr<io::Operation> fetch_;
 };

@@ -1,6 +1,5 @@
 #include "kube/credentials.h"
 
-#include <algorithm>
 #include <chrono>
 #include <mutex>
 #include <optional>
@@ -13,7 +12,7 @@
 namespace towline::kube {
 namespace {
 
-// Far above any token that a server takes in a header.
+/// Limit: bytes of a file with a token for the Kubernetes API; it is refused by name.
 constexpr std::size_t kMaxToken = 64 * 1024;
 // Projected tokens are replaced with at least 20 % of their life left, which is minutes.
 constexpr std::chrono::seconds kTokenFreshness{60};
@@ -79,20 +78,12 @@ class TokenFileCredentials final : public Credentials {
   bool refused_ = false;  // the API has said 401 to header_
 };
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-
 }  // namespace
 
 Result<Secret> clean_token(const Secret& text) {
-  std::string_view token = text.reveal();
-  while (!token.empty() && is_space(token.front())) token.remove_prefix(1);
-  while (!token.empty() && is_space(token.back())) token.remove_suffix(1);
-  if (token.empty()) return fail(Code::kUnauthenticated, "is empty");
-  const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
-  if (std::ranges::any_of(token, control)) {
-    return fail(Code::kInvalidArgument, "holds a line break or another control character");
-  }
-  return Secret(std::string(token));
+  Result<std::string> token = one_secret(text.reveal());
+  if (!token) return fail(std::move(token.error()));
+  return Secret(std::move(*token));
 }
 
 Secret bearer_header(const Secret& token) { return Secret("Bearer " + token.reveal()); }

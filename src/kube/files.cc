@@ -1,40 +1,14 @@
 #include "kube/files.h"
 
-#include <cerrno>
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <utility>
-
-#include "base/files.h"
 
 namespace towline::kube {
 
 Result<Secret> read_file(const std::string& path, std::size_t limit) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.open()) return fail(errno_status(errno, path));
-  // One byte more than allowed tells a file that is too long. Reserving it all at once leaves no copies of
-  // secrets behind that a growing string would.
-  struct stat info {};
-  const bool sized = ::fstat(file.get(), &info) == 0 && S_ISREG(info.st_mode) && info.st_size >= 0;
-  if (sized && static_cast<std::size_t>(info.st_size) > limit) {
-    return fail(Code::kInvalidArgument, path + ": larger than " + std::to_string(limit) + " bytes");
-  }
-  std::string text(sized ? static_cast<std::size_t>(info.st_size) + 1 : limit + 1, '\0');
-  std::size_t filled = 0;
-  while (true) {
-    const ssize_t n = ::read(file.get(), text.data() + filled, text.size() - filled);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail(errno_status(errno, path));
-    if (n == 0) break;
-    filled += static_cast<std::size_t>(n);
-    if (filled > limit) {
-      return fail(Code::kInvalidArgument, path + ": larger than " + std::to_string(limit) + " bytes");
-    }
-    if (filled == text.size()) text.resize(limit + 1);  // it grew while it was read
-  }
-  text.resize(filled);
-  return Secret(std::move(text));
+  Result<std::string> text = towline::read_file(path, limit, Pipes::kRead);
+  if (!text) return fail(std::move(text.error()));
+  return Secret(std::move(*text));
 }
 
 Material Material::inline_bytes(Secret bytes) {

@@ -6,15 +6,13 @@
 #include <optional>
 #include <string>
 
+#include "base/files.h"
 #include "base/secret.h"
 #include "base/status.h"
 
 namespace towline::kube {
 
-/// No kubeconfig, certificate or key comes near this; more is a mistake in a path.
-inline constexpr std::size_t kMaxFileSize = 1024 * 1024;
-
-/// Reads a whole file of at most `limit` bytes; pipes are fine. The error names the path.
+/// Reads a whole file of at most `limit` bytes, as base/files.h has it; pipes are fine.
 Result<Secret> read_file(const std::string& path, std::size_t limit = kMaxFileSize);
 
 /// Bytes that a configuration gives: written in it, or in a file that may change, or nowhere. One owner; not

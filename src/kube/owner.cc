@@ -4,6 +4,7 @@
 
 #include <boost/json/array.hpp>
 
+#include "base/once.h"
 #include "kube/call.h"
 
 namespace towline::kube {
@@ -52,15 +53,12 @@ class Search final : public io::Operation {
                  });
   }
   // The callback may destroy this.
-  void finish(json::object owner) {
-    OwnerFound found = std::move(found_);
-    found(std::move(owner));
-  }
+  void finish(json::object owner) { found_(std::move(owner)); }
 
   io::Loop& loop_;
   Client& client_;
   const std::string namespace_;
-  OwnerFound found_;
+  Once<json::object> found_;
   std::unique_ptr<io::Operation> call_;
 };
 

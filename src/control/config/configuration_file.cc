@@ -4,6 +4,7 @@
 #include <functional>
 #include <utility>
 
+#include "base/typing.h"
 #include "control/utf8.h"
 #include "proto/agentcfg.pb.h"
 
@@ -53,36 +54,11 @@ std::string join(const std::string& path, const std::string& key) {
   return path.empty() ? key : path + "." + key;
 }
 
-// How many letters must be put in, taken out, changed or swapped with their neighbour to make one of the
-// other.
-std::size_t typing_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> before, previous, row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    before = std::exchange(previous, row);
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      row[j] = std::min({previous[j] + 1, row[j - 1] + 1, previous[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-      if (swapped) row[j] = std::min(row[j], before[j - 2] + 1);
-    }
-  }
-  return row[b.size()];
-}
-
 // The known key that was probably meant; empty when none is near.
 std::string nearest(const std::string& text, const std::vector<Key>& keys) {
-  constexpr std::size_t kMaxLength = 64;
-  std::string best;
-  std::size_t least = std::max<std::size_t>(1, text.size() / 3) + 1;
-  if (text.size() > kMaxLength) return best;
-  for (const Key& key : keys) {
-    const std::size_t distance = typing_distance(text, key.name);
-    if (distance >= least) continue;
-    least = distance;
-    best = key.name;
-  }
-  return best;
+  std::vector<std::string_view> names;
+  for (const Key& key : keys) names.emplace_back(key.name);
+  return std::string(nearest_word(text, names));
 }
 
 bool looks_like_other_type(const std::string& text) {
