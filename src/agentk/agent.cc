@@ -19,11 +19,13 @@
 #include "io/http_proxy.h"
 #include "io/loop.h"
 #include "io/tls.h"
+#include "io/watchdog.h"
 #include "kube/client.h"
 #include "modules/configuration/agent/configuration.h"
 #include "modules/doctor/agent/doctor.h"
 #include "modules/kubernetes_api/agent/make_request.h"
 #include "modules/observability/observability.h"
+#include "modules/observability/watchdog_metrics.h"
 #include "modules/registrar/agent/registration.h"
 #include "proto/agentcfg.pb.h"
 #include "proto/entity.pb.h"
@@ -36,14 +38,18 @@ namespace {
 
 class AgentImpl final : public Agent {
  public:
-  AgentImpl(io::LoopGroup& loops, Flags flags, GiveUp give_up, Logger log)
+  AgentImpl(io::LoopGroup& loops, Flags flags, io::Watchdog& watchdog, GiveUp give_up, Logger log)
       : loops_(loops),
         loop_(loops.at(0)),
         flags_(std::move(flags)),
+        watchdog_(watchdog),
         give_up_(std::move(give_up)),
         log_(std::move(log)),
         workers_(1) {}
-  ~AgentImpl() override { loops_.join(); }
+  ~AgentImpl() override {
+    watchdog_.stop();
+    loops_.join();
+  }
   AgentImpl(const AgentImpl&) = delete;
   AgentImpl& operator=(const AgentImpl&) = delete;
 
@@ -63,6 +69,7 @@ class AgentImpl final : public Agent {
       started.set_value();
     });
     started.get_future().get();
+    watchdog_.start();
     return {};
   }
 
@@ -167,8 +174,10 @@ class AgentImpl final : public Agent {
   }
 
   Status start_observability() {
-    observability_ = observability::Observability::create([this] { return readiness(); });
+    observability_ = observability::Observability::create([this] { return readiness(); },
+                                                          [this] { return watchdog_.alive(); });
     observability_->add_process_metrics();
+    observability::add_watchdog_metrics(*observability_, "agentk", watchdog_);
     observability_->gauge("agentk_tunnels_idle", "Tunnels open and waiting for a request.",
                           [this] { return static_cast<double>(idle_tunnels_.load()); });
     observability_->gauge("agentk_tunnels_busy", "Tunnels that carry a request.",
@@ -202,6 +211,7 @@ class AgentImpl final : public Agent {
   io::LoopGroup& loops_;
   io::Loop& loop_;
   Flags flags_;
+  io::Watchdog& watchdog_;
   GiveUp give_up_;
   Logger log_;
   io::WorkerPool workers_;
@@ -233,8 +243,10 @@ class AgentImpl final : public Agent {
 
 }  // namespace
 
-Result<std::unique_ptr<Agent>> Agent::start(io::LoopGroup& loops, Flags flags, GiveUp give_up, Logger log) {
-  auto agent = std::make_unique<AgentImpl>(loops, std::move(flags), std::move(give_up), std::move(log));
+Result<std::unique_ptr<Agent>> Agent::start(io::LoopGroup& loops, Flags flags, io::Watchdog& watchdog,
+                                            GiveUp give_up, Logger log) {
+  auto agent =
+      std::make_unique<AgentImpl>(loops, std::move(flags), watchdog, std::move(give_up), std::move(log));
   if (Status status = agent->start(); !status.ok()) return fail(std::move(status));
   return agent;
 }

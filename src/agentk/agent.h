@@ -10,7 +10,8 @@
 
 namespace towline::io {
 class LoopGroup;
-}
+class Watchdog;
+}  // namespace towline::io
 
 namespace towline::agentk {
 
@@ -21,7 +22,9 @@ class Agent {
   /// `give_up` is called from the loop, at most once, when the first connection was not had in time
   /// (Flags::startup_timeout_seconds): with what to tell the one who looks. The owner then ends the program.
   using GiveUp = std::function<void(std::string explanation)>;
-  static Result<std::unique_ptr<Agent>> start(io::LoopGroup& loops, Flags flags, GiveUp give_up, Logger log);
+  /// Starts the watchdog when it runs, and stops it when it is destroyed.
+  static Result<std::unique_ptr<Agent>> start(io::LoopGroup& loops, Flags flags, io::Watchdog& watchdog,
+                                              GiveUp give_up, Logger log);
   virtual ~Agent() = default;
 
   /// Takes no more requests, lets running ones finish, then calls `stopped` from the loop. Safe from any

@@ -8,7 +8,6 @@
 #include <CLI/CLI.hpp>
 
 #include "base/files.h"
-#include "base/text.h"
 
 namespace towline::agentk {
 namespace {
@@ -92,6 +91,8 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
                  "Seconds for the first connection; without one the program then says why and ends, so that "
                  "the pod shows it. 0: no limit. Default: 60 in a pod, else 0")
       ->check(CLI::NonNegativeNumber);
+  app.add_flag("--allow-core-dumps", flags.allow_core_dumps,
+               "Let core dumps and debuggers of the same user have this process's memory, with its secrets");
   app.add_option("--termination-log", flags.termination_log,
                  "File that is told why the program ends, where it exists")
       ->capture_default_str();
@@ -145,13 +146,18 @@ Result<Secret> read_token(const Flags& flags) {
     if (token == nullptr || *token == '\0') {
       return fail(Code::kInvalidArgument, "no agent token: give --token-file or set AGENTK_TOKEN");
     }
-    return Secret(std::string(trim(token, kSpace)));
+    Result<std::string> secret = one_secret(token);
+    if (!secret) return fail(Code::kInvalidArgument, "AGENTK_TOKEN " + secret.error().message());
+    return Secret(std::move(*secret));
   }
   Result<std::string> text = read_file(flags.token_file);
   if (!text) return fail(text.error().with_prefix("--token-file"));
-  std::string token(trim(*text, kSpace));
-  if (token.empty()) return fail(Code::kInvalidArgument, "--token-file: " + flags.token_file + " is empty");
-  return Secret(std::move(token));
+  Result<std::string> secret = one_secret(*text);
+  if (!secret) {
+    return fail(Code::kInvalidArgument, "--token-file: " + flags.token_file + " " + secret.error().message() +
+                                            ": it must hold the agent's token and nothing else");
+  }
+  return Secret(std::move(*secret));
 }
 
 }  // namespace towline::agentk

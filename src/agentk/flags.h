@@ -40,6 +40,7 @@ struct Flags {
   std::size_t max_streams = 10'000;
   int shutdown_timeout_seconds = 60;
   int startup_timeout_seconds = 0;  // 0: none
+  bool allow_core_dumps = false;
   std::string termination_log = "/dev/termination-log";
   kube::Overrides kube;
 };

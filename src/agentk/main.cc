@@ -7,8 +7,10 @@
 #include "agentk/flags.h"
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/private_memory.h"
 #include "base/signals.h"
 #include "io/loop.h"
+#include "io/watchdog.h"
 
 namespace towline::agentk {
 namespace {
@@ -25,8 +27,9 @@ int run(const Flags& flags, const Logger& log) {
   const SystemClock clock;
   std::string explanation;  // written by the loop, read when it has ended
   io::LoopGroup loops(1, clock);
+  io::Watchdog watchdog(io::loops_of(loops), clock, {}, log);
   auto agent = Agent::start(
-      loops, flags,
+      loops, flags, watchdog,
       [&](std::string why) {
         explanation = std::move(why);
         signals.finish();
@@ -40,6 +43,7 @@ int run(const Flags& flags, const Logger& log) {
   const bool drained =
       signals.run([&] { (*agent)->stop([&] { signals.finish(); }); }, flags.shutdown_timeout_seconds);
   if (!drained) log.warn("stopped with requests running");
+  watchdog.stop();
   loops.join();
   if (explanation.empty()) return 0;
   log.error("giving up", {{"error", explanation}});
@@ -54,6 +58,7 @@ int main(int argc, char** argv) {
   using namespace towline;
   const agentk::ParsedFlags parsed = agentk::parse_flags(argc, argv);
   if (parsed.exit_code >= 0) return parsed.exit_code;
+  if (!parsed.flags.allow_core_dumps) keep_memory_private();
   if (parsed.flags.command == agentk::Command::kDoctor) return agentk::examine(parsed.flags);
   return agentk::run(parsed.flags,
                      Logger::to_stderr(parse_log_level(parsed.flags.log_level).value_or(LogLevel::kInfo)));

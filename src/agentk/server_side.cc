@@ -1,5 +1,6 @@
 #include "agentk/server_side.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -17,6 +18,11 @@ Result<http::Headers> parse_headers(const std::vector<std::string>& lines) {
     const auto colon = line.find(':');
     if (colon == std::string::npos || colon == 0) {
       return fail(Code::kInvalidArgument, "--kas-header: write 'Name: value'");
+    }
+    const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+    if (std::any_of(line.begin(), line.end(), control)) {
+      return fail(Code::kInvalidArgument, "--kas-header " + line.substr(0, colon) +
+                                              ": holds a line break or another control character");
     }
     const auto value = line.find_first_not_of(' ', colon + 1);
     headers.add(line.substr(0, colon), value == std::string::npos ? "" : line.substr(value));

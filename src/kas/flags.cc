@@ -2,37 +2,18 @@
 
 #include <cstdlib>
 #include <map>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
-#include <yaml-cpp/yaml.h>
+
+#include "base/files.h"
+#include "kas/config_file.h"
 
 namespace towline::kas {
 namespace {
-
-// A flag's values: one, or a list for a flag that may be repeated.
-std::vector<std::string> values_of(const YAML::Node& name, const YAML::Node& value) {
-  std::vector<std::string> values;
-  const auto add = [&](const YAML::Node& one) {
-    if (!one.IsScalar()) {
-      throw CLI::ConversionError("line " + std::to_string(one.Mark().line + 1) + ": " +
-                                     name.as<std::string>() +
-                                     " must be a single value, or a list of those where a flag is repeatable",
-                                 "--config");
-    }
-    values.push_back(one.as<std::string>());
-  };
-  if (!value.IsSequence()) {
-    add(value);
-  } else {
-    for (const auto& one : value) add(one);
-  }
-  return values;
-}
 
 // A name that stands in a command for a shell without quotes, and has no tag or digest.
 CLI::Validator image_name() {
@@ -48,31 +29,14 @@ CLI::Validator image_name() {
           "NAME"};
 }
 
-// Lets --config name a YAML file whose keys are the flags' names.
-class YamlConfig final : public CLI::Config {
- public:
-  std::string to_config(const CLI::App*, bool, bool, std::string) const override { return {}; }
-  std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
-    std::ostringstream text;
-    text << input.rdbuf();
-    std::vector<CLI::ConfigItem> found;
-    try {
-      const YAML::Node root = YAML::Load(text.str());
-      if (!root || root.IsNull()) return found;
-      if (!root.IsMap())
-        throw CLI::ConversionError("the file must be a map of flag names to values", "--config");
-      for (const auto& entry : root) {
-        CLI::ConfigItem item;
-        item.name = entry.first.as<std::string>();
-        item.inputs = values_of(entry.first, entry.second);
-        found.push_back(std::move(item));
-      }
-    } catch (const YAML::Exception& error) {
-      throw CLI::ConversionError(error.what(), "--config");
-    }
-    return found;
-  }
-};
+// A file that --config names is read as any other that a person names.
+CLI::Validator readable_file() {
+  return {[](std::string& path) {
+            const auto text = read_file(path);
+            return text ? std::string() : text.error().message();
+          },
+          "FILE"};
+}
 
 }  // namespace
 
@@ -84,8 +48,9 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
       "kas");
   app.set_version_flag("--version", std::string("kas ") + TOWLINE_VERSION);
   app.get_formatter()->column_width(44);
-  app.config_formatter(std::make_shared<YamlConfig>());
-  app.set_config("--config", "", "YAML file with the same names as these flags");
+  const auto config = std::make_shared<ConfigFile>(app);
+  app.config_formatter(config);
+  app.set_config("--config", "", "YAML file with the same names as these flags")->check(readable_file());
   app.allow_config_extras(CLI::config_extras_mode::error);
 
   app.add_option("--data-dir", flags.data_dir,
@@ -155,6 +120,8 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
   app.add_option("--shutdown-timeout", flags.shutdown_timeout_seconds,
                  "Seconds that running requests have to finish after SIGTERM")
       ->capture_default_str();
+  app.add_flag("--allow-core-dumps", flags.allow_core_dumps,
+               "Let core dumps and debuggers of the same user have this process's memory, with its secrets");
   try {
     app.parse(argc, argv);
     if (const char* url = std::getenv("TOWLINE_DATABASE_URL")) flags.database_url = Secret(url);
@@ -168,7 +135,8 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
     if (!policy) throw CLI::ValidationError(std::string(io::kAllowFlag), policy.error().message());
     flags.outbound = std::move(*policy);
   } catch (const CLI::ParseError& error) {
-    parsed.exit_code = app.exit(error) == 0 ? 0 : 2;
+    const std::string place = config->place_of(error.what());
+    parsed.exit_code = app.exit(place.empty() ? error : CLI::ConfigError(place + error.what())) == 0 ? 0 : 2;
   }
   return parsed;
 }

@@ -34,6 +34,7 @@ struct Flags {
   std::string log_level = "info";
   int shutdown_timeout_seconds = 60;
   int max_connection_age_seconds = 7200;
+  bool allow_core_dumps = false;
 };
 
 struct ParsedFlags {

@@ -2,9 +2,11 @@
 #include <sys/resource.h>
 #include <thread>
 
+#include "base/private_memory.h"
 #include "base/service_manager.h"
 #include "base/signals.h"
 #include "io/loop.h"
+#include "io/watchdog.h"
 #include "kas/flags.h"
 #include "kas/server.h"
 
@@ -32,6 +34,7 @@ int main(int argc, char** argv) {
   if (parsed.exit_code >= 0) return parsed.exit_code;
   Logger log = Logger::to_stderr(parse_log_level(parsed.flags.log_level).value_or(LogLevel::kInfo));
   raise_descriptor_limit();
+  if (!parsed.flags.allow_core_dumps) keep_memory_private();
 
   SignalWait signals;
   const SystemClock clock;
@@ -44,7 +47,8 @@ int main(int argc, char** argv) {
     if (loop != nullptr) loop->post([&log] { log.flush(); });
     return loop != nullptr;
   });
-  auto server = kas::Server::start(loops, clock, parsed.flags, log);
+  io::Watchdog watchdog(io::loops_of(loops), clock, {}, log);
+  auto server = kas::Server::start(loops, clock, parsed.flags, watchdog, log);
   if (!server) {
     log.error("cannot start", {{"error", server.error().message()}});
     return 1;
@@ -56,6 +60,7 @@ int main(int argc, char** argv) {
   };
   const bool drained = signals.run(stop, parsed.flags.shutdown_timeout_seconds);
   if (!drained) log.warn("stopped with requests running");
+  watchdog.stop();
   loops.join();
   log.flush();
   return 0;

@@ -16,12 +16,14 @@
 #include "http/host.h"
 #include "io/loop.h"
 #include "io/stream.h"
+#include "io/watchdog.h"
 #include "kas/front.h"
 #include "kas/server_identity.h"
 #include "modules/configuration/server/configuration.h"
 #include "modules/doctor/server/examination.h"
 #include "modules/kubernetes_api/server/proxy.h"
 #include "modules/observability/observability.h"
+#include "modules/observability/watchdog_metrics.h"
 #include "modules/registrar/server/registrar.h"
 #include "proto/methods.h"
 #include "tunnel/server/router.h"
@@ -46,7 +48,9 @@ Result<std::optional<Secret>> optional_secret(const std::string& file) {
   Result<std::string> text = read_file(file);
   if (!text) return fail(text.error());
   while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) text->pop_back();
-  if (text->empty()) return fail(Code::kInvalidArgument, file + " is empty");
+  if (const auto secret = one_secret(*text); !secret)
+    return fail(Code::kInvalidArgument,
+                file + " " + secret.error().message() + ": it must hold one secret on one line");
   return std::optional<Secret>(Secret(std::move(*text)));
 }
 
@@ -79,9 +83,12 @@ class ProxyMetrics {
 
 class ServerImpl final : public Server {
  public:
-  ServerImpl(io::LoopGroup& loops, const Clock& clock, Flags flags, Logger log)
-      : loops_(loops), clock_(clock), flags_(std::move(flags)), log_(std::move(log)) {}
-  ~ServerImpl() override { loops_.join(); }
+  ServerImpl(io::LoopGroup& loops, const Clock& clock, Flags flags, io::Watchdog& watchdog, Logger log)
+      : loops_(loops), clock_(clock), flags_(std::move(flags)), watchdog_(watchdog), log_(std::move(log)) {}
+  ~ServerImpl() override {
+    watchdog_.stop();
+    loops_.join();
+  }
   ServerImpl(const ServerImpl&) = delete;
   ServerImpl& operator=(const ServerImpl&) = delete;
 
@@ -93,6 +100,7 @@ class ServerImpl final : public Server {
     start_modules();
     watch_certificate();
     front_.open(routes_);
+    watchdog_.start();
     ready_ = true;
     log_.info("listening",
               {{"address", address_}, {"external_url", external_url_}, {"version", TOWLINE_VERSION}});
@@ -131,7 +139,7 @@ class ServerImpl final : public Server {
     Result<io::TlsServerOptions> identity = server_identity(flags_, host);
     if (!identity) return identity.error();
     auto tls = io::TlsServerContext::create(*identity);
-    if (!tls) return tls.error();
+    if (!tls) return flags_.tls_cert_file.empty() ? tls.error() : tls.error().with_prefix("--tls-cert-file");
     tls_ = *tls;
     http::HostOptions options{
         .host = listen->host, .port = listen->port, .tls = tls_, .cleartext = flags_.cleartext};
@@ -237,10 +245,13 @@ class ServerImpl final : public Server {
   }
 
   Status start_observability() {
-    observability_ = observability::Observability::create([this] {
-      return ready_ ? Status() : Status(Code::kUnavailable, "the server is starting or stopping");
-    });
+    observability_ = observability::Observability::create(
+        [this] {
+          return ready_ ? Status() : Status(Code::kUnavailable, "the server is starting or stopping");
+        },
+        [this] { return watchdog_.alive(); });
     observability_->add_process_metrics();
+    observability::add_watchdog_metrics(*observability_, "kas", watchdog_);
     Result<HostPort> address = parse_host_port(flags_.observability_listen);
     if (!address) return address.error().with_prefix("--observability-listen");
     http::HostOptions options{.host = address->host, .port = address->port};
@@ -297,6 +308,7 @@ class ServerImpl final : public Server {
   io::LoopGroup& loops_;
   const Clock& clock_;
   Flags flags_;
+  io::Watchdog& watchdog_;
   Logger log_;
   std::string address_;
   std::string external_url_;
@@ -326,8 +338,8 @@ class ServerImpl final : public Server {
 }  // namespace
 
 Result<std::unique_ptr<Server>> Server::start(io::LoopGroup& loops, const Clock& clock, Flags flags,
-                                              Logger log) {
-  auto server = std::make_unique<ServerImpl>(loops, clock, std::move(flags), std::move(log));
+                                              io::Watchdog& watchdog, Logger log) {
+  auto server = std::make_unique<ServerImpl>(loops, clock, std::move(flags), watchdog, std::move(log));
   if (Status status = server->start(); !status.ok()) return fail(std::move(status));
   return server;
 }

@@ -13,11 +13,16 @@ namespace fs = std::filesystem;
 constexpr std::chrono::hours kLifetime{24 * 397};
 constexpr std::chrono::hours kMargin{24 * 30};
 
-Result<io::TlsIdentity> load(const fs::path& certificate, const fs::path& key) {
+// What stands before a file's name in an error tells which flag has named it.
+Result<io::TlsIdentity> load(const fs::path& certificate, const fs::path& key,
+                             std::string_view certificate_flag = {}, std::string_view key_flag = {}) {
+  const auto named = [](const Status& error, std::string_view flag) {
+    return fail(error.code(), std::string(flag) + error.message());
+  };
   Result<std::string> chain = read_file(certificate);
-  if (!chain) return fail(chain.error());
+  if (!chain) return named(chain.error(), certificate_flag);
   Result<std::string> secret = read_file(key);
-  if (!secret) return fail(secret.error());
+  if (!secret) return named(secret.error(), key_flag);
   return io::TlsIdentity{std::move(*chain), Secret(std::move(*secret))};
 }
 
@@ -86,9 +91,10 @@ Result<std::string> announced_ca(const Flags& flags, const std::string& external
 }
 
 Result<io::TlsServerOptions> server_identity(const Flags& flags, const std::string& host) {
-  Result<io::TlsIdentity> identity = flags.tls_cert_file.empty()
-                                         ? own_identity(fs::path(flags.data_dir) / "tls", host)
-                                         : load(flags.tls_cert_file, flags.tls_key_file);
+  Result<io::TlsIdentity> identity =
+      flags.tls_cert_file.empty()
+          ? own_identity(fs::path(flags.data_dir) / "tls", host)
+          : load(flags.tls_cert_file, flags.tls_key_file, "--tls-cert-file: ", "--tls-key-file: ");
   if (!identity) return fail(std::move(identity.error()));
   return io::TlsServerOptions{.identity = std::move(*identity)};
 }

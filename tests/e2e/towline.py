@@ -231,14 +231,7 @@ class Kas:
 
     def metrics(self):
         """Name (with labels as written) to value."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=10) as response:
-            text = response.read().decode()
-        values = {}
-        for line in text.splitlines():
-            if line and not line.startswith("#"):
-                name, value = line.rsplit(" ", 1)
-                values[name] = float(value)
-        return values
+        return metrics_of(self.metrics_port)
 
 
 class Agentk:
@@ -399,6 +392,12 @@ def connects(port):
         return True
     except OSError:
         return False
+
+
+def metrics_of(port):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as response:
+        lines = response.read().decode().splitlines()
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line and line[0] != "#")}
 
 
 def http_status(url):

@@ -66,7 +66,8 @@ class HistogramImpl final : public Observability::Histogram {
 
 class ObservabilityImpl final : public Observability {
  public:
-  explicit ObservabilityImpl(std::function<Status()> ready) : ready_(std::move(ready)) {}
+  ObservabilityImpl(std::function<Status()> ready, std::function<Status()> alive)
+      : ready_(std::move(ready)), alive_(std::move(alive)) {}
 
   Counter& counter(const std::string& name, const std::string& help, const Labels& labels) override {
     auto& family = prometheus::BuildCounter().Name(name).Help(help).Register(registry_);
@@ -89,11 +90,8 @@ class ObservabilityImpl final : public Observability {
 
  private:
   http::Response answer(std::string_view path) {
-    if (path == "/liveness") return http::json_message(200, "alive");
-    if (path == "/readiness") {
-      const Status status = ready_();
-      return status.ok() ? http::json_message(200, "ready") : http::json_message(503, status.message());
-    }
+    if (path == "/liveness") return health(alive_(), "alive");
+    if (path == "/readiness") return health(ready_(), "ready");
     if (path != "/metrics") return http::json_message(404, "there are /metrics, /liveness and /readiness");
     std::vector<prometheus::MetricFamily> families = registry_.Collect();
     for (prometheus::MetricFamily& each : gauges_.Collect()) families.push_back(std::move(each));
@@ -103,7 +101,12 @@ class ObservabilityImpl final : public Observability {
     return response;
   }
 
+  static http::Response health(const Status& status, std::string_view word) {
+    return status.ok() ? http::json_message(200, word) : http::json_message(503, status.message());
+  }
+
   std::function<Status()> ready_;
+  std::function<Status()> alive_;
   prometheus::Registry registry_{prometheus::Registry::InsertBehavior::Merge};
   Gauges gauges_;
   std::vector<std::unique_ptr<Counter>> counters_;
@@ -138,8 +141,9 @@ double cpu_seconds() {
 
 }  // namespace
 
-std::unique_ptr<Observability> Observability::create(std::function<Status()> ready) {
-  return std::make_unique<ObservabilityImpl>(std::move(ready));
+std::unique_ptr<Observability> Observability::create(std::function<Status()> ready,
+                                                     std::function<Status()> alive) {
+  return std::make_unique<ObservabilityImpl>(std::move(ready), std::move(alive));
 }
 
 void Observability::add_process_metrics() {

@@ -29,8 +29,9 @@ class Observability : public http::RequestHandler {
     virtual void observe(double value) = 0;
   };
 
-  /// `ready` says whether a request could go through now, and if not why.
-  static std::unique_ptr<Observability> create(std::function<Status()> ready);
+  /// `ready` says whether a request could go through now, and if not why; `alive` whether the program can
+  /// still mend that by itself, or should be started anew.
+  static std::unique_ptr<Observability> create(std::function<Status()> ready, std::function<Status()> alive);
 
   /// Counters of one name share help and label names.
   virtual Counter& counter(const std::string& name, const std::string& help, const Labels& labels) = 0;
