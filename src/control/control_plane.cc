@@ -179,6 +179,7 @@ Backend& ControlPlane::backend() { return impl_->backend; }
 http::RequestHandler& ControlPlane::api() { return *impl_->api_handler; }
 http::RequestHandler& ControlPlane::git() { return *impl_->git_handler; }
 void ControlPlane::set_agent_doctor(AgentDoctor& doctor) { impl_->core.agent_doctor = &doctor; }
+std::vector<io::RunningTask> ControlPlane::running() const { return impl_->pool->running(); }
 const std::optional<FirstStart>& ControlPlane::first_start() const { return impl_->first_start; }
 
 }  // namespace towline::control

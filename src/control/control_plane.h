@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -11,6 +12,7 @@
 #include "control/backend.h"
 #include "http/exchange.h"
 #include "io/address_policy.h"
+#include "io/running_task.h"
 
 namespace towline::control {
 
@@ -66,6 +68,8 @@ class ControlPlane {
   http::RequestHandler& git();
   /// Whom the API asks about connected agents: before the first request. `doctor` outlives the requests.
   void set_agent_doctor(AgentDoctor& doctor);
+  /// What its threads are at, for a Watchdog. From any thread.
+  std::vector<io::RunningTask> running() const;
   /// Absent unless this start was the first.
   const std::optional<FirstStart>& first_start() const;
 

@@ -35,6 +35,20 @@ Caller Caller::address(std::string_view peer) {
   return {Kind::kAddress, network};  // no IPv6 network that is in use has zeros before these bits
 }
 
+std::string Caller::name() const {
+  switch (kind_) {
+    case Kind::kServer:
+      return "the server";
+    case Kind::kUser:
+      return "user " + std::to_string(id_);
+    case Kind::kAgent:
+      return "agent " + std::to_string(id_);
+    case Kind::kAddress:
+      return "a stranger";
+  }
+  return "";
+}
+
 struct FairPool::Impl {
   struct Item {
     Loop* loop = nullptr;
@@ -127,6 +141,7 @@ struct FairPool::Impl {
     strangers_running += stranger_was_last ? 1 : 0;
     queue(place);
     if (next_turns() != nullptr) wake.notify_one();
+    const auto noted = at_work.insert(at_work.end(), {place->first, item.loop->now(), pthread_self()});
     lock.unlock();
 
     if (item.interrupt == nullptr || item.interrupt->check().ok()) item.work();
@@ -134,15 +149,22 @@ struct FairPool::Impl {
     item.loop->post(std::move(item.done));
 
     lock.lock();
+    at_work.erase(noted);
     --share.running;
     strangers_running -= place->first.is_stranger() ? 1 : 0;
     queue(place);
     if (share.running == 0 && share.waiting.empty()) shares.erase(place);
   }
 
+  struct AtWork {
+    Caller who;
+    Clock::TimePoint since;
+    pthread_t thread;
+  };
+
   const Limits limits;
   const std::size_t strangers_at_once;
-  std::mutex mutex;
+  mutable std::mutex mutex;
   std::condition_variable wake;
   Shares shares;
   std::array<Turns, 2> turns;  // of those who are known, and of strangers
@@ -150,12 +172,20 @@ struct FairPool::Impl {
   std::size_t strangers_running = 0;
   bool stranger_was_last = false;
   bool stopping = false;
+  std::list<AtWork> at_work;  // one for each task that runs
   std::vector<std::thread> workers;
 };
 
 FairPool::FairPool(std::size_t threads, Limits limits) : impl_(std::make_unique<Impl>(threads, limits)) {}
 
 FairPool::~FairPool() = default;
+
+std::vector<RunningTask> FairPool::running() const {
+  std::vector<RunningTask> tasks;
+  const std::lock_guard lock(impl_->mutex);
+  for (const auto& each : impl_->at_work) tasks.push_back({each.who.name(), each.since, each.thread});
+  return tasks;
+}
 
 Status FairPool::submit(Loop& loop, Caller who, Task work, Task done, InterruptPtr interrupt) {
   return impl_->add(who, {&loop, std::move(work), std::move(done), std::move(interrupt)});

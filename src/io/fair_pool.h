@@ -4,11 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/interrupt.h"
 #include "base/status.h"
 #include "io/loop.h"
+#include "io/running_task.h"
 
 namespace towline::io {
 
@@ -25,6 +28,8 @@ class Caller {
 
   bool is_server() const { return kind_ == Kind::kServer; }
   bool is_stranger() const { return kind_ == Kind::kAddress; }
+  /// "user 7", for logs; of a stranger no more than that.
+  std::string name() const;
 
   friend auto operator<=>(const Caller&, const Caller&) = default;
 
@@ -59,6 +64,9 @@ class FairPool {
   /// begun is left out; `done` follows all the same. RESOURCE_EXHAUSTED, naming the limit, when too much
   /// waits: neither will run.
   Status submit(Loop& loop, Caller who, Task work, Task done, InterruptPtr interrupt = nullptr);
+
+  /// What its threads are at, for a Watchdog. From any thread.
+  std::vector<RunningTask> running() const;
 
  private:
   struct Impl;

@@ -102,6 +102,22 @@ TEST_F(FairPoolTest, OneCallerWithManyTasksThatNeverEndDelaysNobodyElse) {
   gate.open();
 }
 
+TEST_F(FairPoolTest, SaysWhatItsThreadsAreAt) {
+  FairPool pool(4);
+  EXPECT_TRUE(pool.running().empty());
+  ASSERT_TRUE(hold(pool, Caller::user(7)).ok());
+  ASSERT_TRUE(hold(pool, Caller::address("192.0.2.1:443")).ok());
+  ASSERT_TRUE(wait_for([&] { return gate.inside == 2; }));
+  std::set<std::string> callers;
+  for (const RunningTask& each : pool.running()) {
+    callers.insert(each.caller);
+    EXPECT_LE(each.since, clock.now());
+  }
+  EXPECT_EQ(callers, (std::set<std::string>{"user 7", "a stranger"}));
+  gate.open();
+  EXPECT_TRUE(wait_for([&] { return pool.running().empty(); }));
+}
+
 TEST_F(FairPoolTest, TheServersOwnWorkHasNoShare) {
   FairPool pool(4);
   for (int i = 0; i < 4; ++i) ASSERT_TRUE(hold(pool, {}).ok());

@@ -186,6 +186,7 @@ class ServerImpl final : public Server {
     auto opened = control::ControlPlane::open(std::move(options));
     if (!opened) return opened.error();
     control_ = std::move(*opened);
+    watchdog_.watch([this] { return control_->running(); });
     return {};
   }
 
