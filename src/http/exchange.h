@@ -62,9 +62,10 @@ class Exchange {
   virtual std::size_t unsent() const = 0;
 
   /// From now on the peer may leave our bytes unread for as long as its connection lives, as somebody does
-  /// who reads a log page by page. To be called once it is known who the peer is. Without it unread bytes
-  /// have Limits::write_timeout and a minimum rate, whether TCP is full or an HTTP/2 stream's window is shut.
-  /// A peer whose system or, on HTTP/2, whose process does not answer is dead either way.
+  /// who reads a log page by page, and send the rest of its body when it likes. To be called once it is known
+  /// who the peer is. Without it unread bytes have Limits::write_timeout, a body that is owed has
+  /// Limits::body_timeout, and both have a minimum rate, whether TCP is full or an HTTP/2 stream's window is
+  /// shut. A peer whose system does not answer is dead either way.
   virtual void allow_pauses() {}
 
   /// Gives the peer back credit for `bytes` that on_body delivered.
@@ -99,8 +100,8 @@ class ServerExchange : public Exchange {
   virtual void peer_is_known() {}
 
   /// Lets this connection's peer run `streams` exchanges at once instead of Limits::streams, for peers that
-  /// have proved who they are and take work of ours: such a peer has to answer HTTP/2 keepalive also while it
-  /// pauses. Nothing on HTTP/1.1.
+  /// have proved who they are and take work of ours by this exchange: it may pause, and is known. Such a peer
+  /// has to answer HTTP/2 keepalive also while it pauses. Nothing on HTTP/1.1.
   virtual void set_stream_limit(std::uint32_t streams) { (void)streams; }
 
   /// Closes the connection and fails its exchanges, soon but not from inside this call: its peer has lost its

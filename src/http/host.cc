@@ -1,15 +1,19 @@
 #include "http/host.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <future>
 #include <list>
-#include <mutex>
+#include <optional>
 #include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "http/addresses.h"
+#include "http/error_response.h"
+#include "http/load.h"
 #include "io/listen.h"
 #include "io/loop.h"
 #include "io/stream.h"
@@ -25,11 +29,30 @@ bool is_loopback(std::string_view peer) {
   return peer.starts_with("127.") || peer.starts_with("[::1]") || peer.starts_with("[::ffff:127.");
 }
 
+// An office behind one address has some connections even where a host may have few.
+constexpr std::size_t kLeastShare = 32;
+// How many old strangers are looked at for one that has no request under way.
+constexpr int kEvictionLooks = 64;
+// A host that is full, or one address that has too many connections, is told of once in this time.
+constexpr std::chrono::seconds kWarnEvery{10};
+
 struct Shared {
   HostOptions options;
   RequestHandler& handler;
   Logger log;
-  std::atomic<std::size_t> connections{0};
+  std::shared_ptr<Load> load = std::make_shared<Load>();
+  Addresses addresses{};
+
+  std::size_t address_cap() const {
+    const auto share =
+        static_cast<std::size_t>(static_cast<double>(options.max_connections) * options.address_share);
+    return std::max(share, kLeastShare);
+  }
+  // Null where the address has no cap.
+  std::shared_ptr<Load> address_load(std::string_view peer) {
+    const bool spared = (options.spare_loopback && is_loopback(peer)) || options.proxies.has(peer);
+    return spared ? nullptr : addresses.find(peer);
+  }
 };
 
 // What one loop has accepted. Lives on its loop.
@@ -47,7 +70,7 @@ class Shard {
   std::uint16_t port() const { return listener_->port(); }
 
   void serve(std::unique_ptr<io::Stream> stream, bool http2_only) {
-    Entry& entry = add();
+    Entry& entry = add(shared_.address_load(stream->peer()));
     start(entry, std::move(stream), http2_only);
   }
 
@@ -55,19 +78,31 @@ class Shard {
     listener_.reset();
     drained_ = std::move(drained);
     // Handshakes under way have promised nobody anything.
-    entries_.remove_if([&](const Entry& each) { return each.connection == nullptr && count_out(); });
-    for (Entry& each : entries_) each.connection->drain();
+    strangers_.remove_if([&](const Entry& each) { return each.connection == nullptr; });
+    for (Entry& each : strangers_) each.connection->drain();
+    for (Entry& each : known_) each.connection->drain();
     check_drained();
   }
 
  private:
   // A connection from its acceptance to its end.
   struct Entry final : io::StreamHandler {
-    explicit Entry(Shard& s) : shard(s) {}
+    Entry(Shard& s, std::shared_ptr<Load> address) : shard(s), loads{s.shared_.load, std::move(address)} {
+      loads.host->connections.fetch_add(1, std::memory_order_relaxed);
+      if (loads.address) loads.address->connections.fetch_add(1, std::memory_order_relaxed);
+    }
+    ~Entry() {
+      loads.host->connections.fetch_sub(1, std::memory_order_relaxed);
+      if (loads.address) loads.address->connections.fetch_sub(1, std::memory_order_relaxed);
+    }
+    Entry(const Entry&) = delete;
+    Entry& operator=(const Entry&) = delete;
     void on_readable() override { shard.first_byte(*this); }
     void on_writable() override {}
 
     Shard& shard;
+    const Loads loads;
+    std::list<Entry>* home = nullptr;
     std::list<Entry>::iterator self;
     std::unique_ptr<io::Stream> raw;  // until its first byte is known
     std::unique_ptr<io::Timer> deadline;
@@ -75,28 +110,55 @@ class Shard {
     std::unique_ptr<ServerConnection> connection;
   };
 
-  Entry& add() {
-    shared_.connections.fetch_add(1, std::memory_order_relaxed);
-    Entry& entry = entries_.emplace_back(*this);
-    entry.self = std::prev(entries_.end());
+  Entry& add(std::shared_ptr<Load> address) {
+    Entry& entry = strangers_.emplace_back(*this, std::move(address));
+    entry.self = std::prev(strangers_.end());
+    entry.home = &strangers_;
     return entry;
   }
-  bool count_out() {
-    shared_.connections.fetch_sub(1, std::memory_order_relaxed);
-    return true;
-  }
   void remove(Entry& entry) {
-    count_out();
-    entries_.erase(entry.self);
+    entry.home->erase(entry.self);
     check_drained();
   }
 
-  void accepted(std::unique_ptr<io::Stream> stream) {
-    if (shared_.connections.load(std::memory_order_relaxed) >= shared_.options.max_connections) {
-      shared_.log.warn("too many connections: one was refused", {{"limit", shared_.options.max_connections}});
-      return;
+  // Closes the oldest connection here whose peer has not proved who it is, an idle one if one is near.
+  bool evict() {
+    auto victim = strangers_.end();
+    int looks = 0;
+    for (auto it = strangers_.begin(); it != strangers_.end() && looks < kEvictionLooks;) {
+      const auto each = it++;
+      if (each->connection != nullptr && each->connection->is_known()) {
+        known_.splice(known_.end(), strangers_, each);
+        each->home = &known_;
+        continue;
+      }
+      if (victim == strangers_.end()) victim = each;
+      ++looks;
+      if (each->connection != nullptr && each->connection->active() > 0) continue;
+      victim = each;
+      break;
     }
-    Entry& entry = add();
+    if (victim == strangers_.end()) return false;
+    remove(*victim);
+    return true;
+  }
+
+  void warn(std::string_view what, std::string_view peer) {
+    if (warned_ && loop_.now() - *warned_ < kWarnEvery) return;
+    warned_ = loop_.now();
+    shared_.log.warn(what, {{"limit", shared_.options.max_connections}, {"peer", peer}});
+  }
+
+  void accepted(std::unique_ptr<io::Stream> stream) {
+    std::shared_ptr<Load> address = shared_.address_load(stream->peer());
+    if (address && address->connections.load(std::memory_order_relaxed) >= shared_.address_cap()) {
+      return warn("too many connections of one address: one was refused", stream->peer());
+    }
+    const bool full =
+        shared_.load->connections.load(std::memory_order_relaxed) >= shared_.options.max_connections;
+    if (full) warn("too many connections: a stranger's was closed, or a new one refused", stream->peer());
+    if (full && !evict()) return;
+    Entry& entry = add(std::move(address));
     if (shared_.options.tls == nullptr) return start(entry, std::move(stream), false);
     entry.raw = std::move(stream);
     entry.raw->set_handler(&entry);
@@ -145,11 +207,10 @@ class Shard {
   }
 
   void refuse_cleartext(Entry& entry) {
-    static constexpr std::string_view kBody =
-        "{\"message\":\"this port speaks TLS: use https, wss or grpcs addresses\"}";
+    const Response response = error_response(400, "this port speaks TLS: use https, wss or grpcs addresses");
     const std::string answer =
         "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n" +
-        ("Content-Length: " + std::to_string(kBody.size()) + "\r\n\r\n") + std::string(kBody);
+        ("Content-Length: " + std::to_string(response.body.size()) + "\r\n\r\n") + response.body;
     io::write(*entry.raw, std::as_bytes(std::span(answer)));
     entry.raw->shutdown_write();
     remove(entry);
@@ -157,6 +218,7 @@ class Shard {
 
   void start(Entry& entry, std::unique_ptr<io::Stream> stream, bool http2_only) {
     ServerConnectionOptions options = shared_.options.connection;
+    options.loads = entry.loads;
     if (options.max_age.count() > 0) {
       options.max_age -= options.max_age * std::uniform_int_distribution<int>(0, 100)(random_) / 1000;
     }
@@ -168,21 +230,23 @@ class Shard {
   }
 
   void check_drained() {
-    if (drained_ && entries_.empty()) std::exchange(drained_, {})();
+    if (drained_ && strangers_.empty() && known_.empty()) std::exchange(drained_, {})();
   }
 
   io::Loop& loop_;
   Shared& shared_;
   std::minstd_rand random_;
   std::unique_ptr<io::Listener> listener_;
-  std::list<Entry> entries_;
+  std::list<Entry> strangers_;  // in the order of their coming; some may have become known since
+  std::list<Entry> known_;
+  std::optional<Clock::TimePoint> warned_;
   std::move_only_function<void()> drained_;
 };
 
 class HostImpl final : public Host {
  public:
   HostImpl(io::LoopGroup& loops, HostOptions options, RequestHandler& handler, Logger log)
-      : loops_(loops), shared_{std::move(options), handler, std::move(log)} {
+      : loops_(loops), shared_{.options = std::move(options), .handler = handler, .log = std::move(log)} {
     for (std::size_t i = 0; i < loops_.size(); ++i)
       shards_.push_back(std::make_unique<Shard>(loops_.at(i), shared_));
   }
@@ -200,7 +264,9 @@ class HostImpl final : public Host {
   }
 
   std::uint16_t port() const override { return port_; }
-  std::size_t connections() const override { return shared_.connections.load(std::memory_order_relaxed); }
+  std::size_t connections() const override {
+    return shared_.load->connections.load(std::memory_order_relaxed);
+  }
 
   void adopt_http2(io::Loop& loop, std::unique_ptr<io::Stream> stream) override {
     for (std::size_t i = 0; i < shards_.size(); ++i) {

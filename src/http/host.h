@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "http/server.h"
+#include "http/trusted_proxies.h"
 
 namespace towline::io {
 class Loop;
@@ -36,8 +37,16 @@ struct HostOptions {
   ServerConnectionOptions connection;
   /// Connections are drained at max_age less up to a tenth, so that they do not all go at once.
   std::chrono::milliseconds handshake_timeout{10'000};
-  /// Connections at once on all loops; further ones are closed as they come.
+  /// Limit: connections at once on all loops; the oldest one whose peer has not proved who it is
+  /// makes room, and where there is none the new one is closed as it comes.
   std::size_t max_connections = 50'000;
+  /// Limit: the part of max_connections that one address may have, an IPv6 one with its whole /64, but never
+  /// less than 32; new ones are closed as they come. `proxies` have no cap, nor with `spare_loopback`
+  /// peers on this machine.
+  double address_share = 0.1;
+  bool spare_loopback = true;
+  /// Reverse proxies, which speak for many clients.
+  TrustedProxies proxies;
 };
 
 /// A listener with all that it accepts: one port on all loops, TLS or cleartext (told apart by the first

@@ -1,8 +1,8 @@
 #include <utility>
 
 #include "http/client.h"
+#include "http/fields.h"
 #include "http/http1_connection.h"
-#include "http/http1_head.h"
 
 namespace towline::http {
 namespace {
@@ -56,18 +56,24 @@ class Client final : public ClientConnection, private Http1Connection {
   bool is_head_ = false;
   bool upgrade_ = false;
   bool shut_ = false;
+  int informational_ = 0;
 };
 
 std::unique_ptr<ClientExchange> Client::open(const RequestHead& head, bool end, ExchangeHandler* handler) {
-  if (available() == 0 || !is_token(head.method)) return nullptr;
+  if (available() == 0) return nullptr;
   phase_ = Phase::kExchange;
+  informational_ = 0;
   is_head_ = head.method == "HEAD";
   upgrade_ = !head.upgrade.empty();
   parser_.next(is_head_);
   begin_exchange();
   auto exchange = std::make_unique<Exchange>(*this);
   exchange->set_handler(handler);
-  send_head(head, end);
+  if (const Status sound = check_to_send(head, limits_.header_bytes); !sound.ok()) {
+    fail(sound.with_prefix("the request cannot be sent"));
+  } else {
+    send_head(head, end);
+  }
   request_run();
   return exchange;
 }
@@ -133,6 +139,7 @@ bool Client::begin_response() {
   ResponseHead head = parser_.take_response();
   if (head.status == 101) return switch_protocols(std::move(head));
   if (head.status < 200) {
+    if (++informational_ > kMaxInformational) return malformed("too many informational responses");
     parser_.next(is_head_);
     return true;
   }

@@ -14,6 +14,8 @@ constexpr int kReadsPerRun = 4;
 constexpr int kRoundsPerRun = 8;
 // Reading goes on when this much credit is there, so that small consumes do not make small reads.
 constexpr std::size_t kResumeCredit = 16 * 1024;
+// How often a peer that is not read is looked at.
+constexpr std::chrono::seconds kPeerLook{15};
 
 std::string_view text_of(std::span<const std::byte> data) {
   return {reinterpret_cast<const char*>(data.data()), data.size()};
@@ -22,15 +24,19 @@ std::string_view text_of(std::span<const std::byte> data) {
 }  // namespace
 
 Http1Connection::Http1Connection(io::Loop& loop, std::unique_ptr<io::Stream> stream, Http1Parser::Role role,
-                                 const Limits& limits)
+                                 const Limits& limits, Loads loads)
     : loop_(loop),
       stream_(std::move(stream)),
+      is_server_(role == Http1Parser::Role::kRequests),
       limits_(limits),
+      loads_(std::move(loads)),
       peer_(std::make_shared<const std::string>(stream_->peer())),
       parser_(role, limits_),
       input_(loop),
       resume_at_(std::clamp<std::size_t>(limits.stream_window / 4, 1, kResumeCredit)),
-      write_timer_(loop, [this] { on_write_stall(); }) {
+      write_timer_(loop, [this] { on_write_stall(); }),
+      peer_timer_(loop, [this] { look_at_peer(); }),
+      unsent_share_(loads_) {
   stream_->set_handler(this);
   defer_run();
 }
@@ -78,13 +84,15 @@ void Http1Connection::defer_run() {
 void Http1Connection::run() {
   if (running_) return;  // also once it is closed
   running_ = true;
-  got_input_ = false;
+  moved_ = false;
   for (int round = 0; round < kRoundsPerRun; ++round) {
     again_ = false;
     if (!read_input() || !write_output() || !advance()) return;
     if (!again_) break;
   }
   running_ = false;
+  unsent_share_.set(unsent());
+  watch_peer();
   if (again_) defer_run();
 }
 
@@ -102,7 +110,7 @@ bool Http1Connection::read_input() {
       armed_ = true;
       break;
     }
-    got_input_ = true;
+    moved_ = true;
     if (transfer.outcome == io::Outcome::kDone) continue;
     eof_ = true;
     if (!on_input_end(transfer.outcome == io::Outcome::kError ? stream_->error() : Status())) return false;
@@ -116,10 +124,13 @@ bool Http1Connection::write_output() {
   if (stream_ != nullptr && !output_.flush(*stream_)) {
     fail(stream_->error().with_prefix("the connection to " + *peer_ + " broke"));
   }
-  const bool progress = output_.take_progress();
+  const std::size_t taken = output_.take_progress();
+  taken_ += taken;
+  moved_ = moved_ || taken > 0;
   if (output_.empty()) {
     write_timer_.cancel();
-  } else if (progress || !write_timer_.armed()) {
+  } else if (!write_timer_.armed()) {
+    taken_ = 0;
     write_timer_.start(limits_.write_timeout);
   }
   const std::size_t sent = output_.take_sent() + std::exchange(swallowed_, 0);
@@ -128,8 +139,35 @@ bool Http1Connection::write_output() {
 }
 
 void Http1Connection::on_write_stall() {
-  if (pauses_ && is_alive(*stream_, limits_)) return write_timer_.start(limits_.write_timeout);
+  const auto due = limits_.min_rate * static_cast<std::size_t>(limits_.write_timeout.count()) / 1000;
+  const bool keeps_pace = std::exchange(taken_, 0) >= std::max<std::size_t>(due, 1);
+  if (keeps_pace || (pauses_ && is_alive(*stream_, limits_))) {
+    return write_timer_.start(limits_.write_timeout);
+  }
   fail(Status(Code::kUnavailable, "the peer at " + *peer_ + " takes no bytes any more"));
+  run();
+}
+
+void Http1Connection::watch_peer() {
+  const bool ended = peer_ended_ && !our_end_;
+  if (moved_) idle_ = {};
+  // A server that has ended its direction and is not read has done its work; only clients die on us so.
+  if (!is_server_ || link_ == nullptr || stream_ == nullptr || (!paused_ && !ended)) {
+    peer_timer_.cancel();
+    idle_ = {};
+  } else if (!peer_timer_.armed()) {
+    peer_timer_.start(kPeerLook);
+  }
+}
+
+void Http1Connection::look_at_peer() {
+  const auto state = stream_->peer_state();
+  const bool lost = state && (state->lost || state->silence >= limits_.peer_silence);
+  // While bytes wait for it, its system tells whether it lives.
+  const bool ended = output_.empty() && (peer_ended_ || (state && state->ended));
+  idle_ = ended ? idle_ + kPeerLook : std::chrono::milliseconds(0);
+  if (!lost && idle_ < limits_.half_closed_timeout) return peer_timer_.start(kPeerLook);
+  fail(Status(Code::kCancelled, "the peer at " + *peer_ + " is gone"));
   run();
 }
 
@@ -142,6 +180,8 @@ bool Http1Connection::fail_now() {
 
 bool Http1Connection::close(Status why) {
   write_timer_.cancel();
+  peer_timer_.cancel();
+  unsent_share_.set(0);
   liveness_.reset();
   detach();
   stream_.reset();
@@ -219,6 +259,9 @@ void Http1Connection::put(std::span<const std::byte> data) {
   } else {
     output_.add(pieces);
   }
+  if (output_.unsent() > kFairUnsent && loads_.unsent_is_full(limits_)) {
+    fail(Status(Code::kResourceExhausted, "answers that are not read take too much memory"));
+  }
 }
 
 void Http1Connection::end(const Headers& trailers) {
@@ -227,7 +270,7 @@ void Http1Connection::end(const Headers& trailers) {
   if (writing_ && !swallow_ && framing_ == BodyFraming::kChunked) {
     output_.add_text([&](std::string& out) {
       out += "0\r\n";
-      append_fields(out, trailers);
+      append_trailers(out, trailers);
       out += "\r\n";
     });
   } else if (writing_ && !swallow_ && framing_ == BodyFraming::kLength && body_left_ > 0) {

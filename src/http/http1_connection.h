@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -15,6 +16,7 @@
 #include "http/http1_parser.h"
 #include "http/http1_text.h"
 #include "http/limits.h"
+#include "http/load.h"
 #include "io/loop.h"
 #include "io/stream.h"
 
@@ -60,7 +62,7 @@ class Http1Connection : public io::StreamHandler {
   friend class Http1Exchange;
 
   Http1Connection(io::Loop& loop, std::unique_ptr<io::Stream> stream, Http1Parser::Role role,
-                  const Limits& limits);
+                  const Limits& limits, Loads loads = {});
   virtual ~Http1Connection();
 
   // What the ends add.
@@ -114,7 +116,9 @@ class Http1Connection : public io::StreamHandler {
 
   io::Loop& loop_;
   std::unique_ptr<io::Stream> stream_;
+  const bool is_server_;
   const Limits limits_;
+  const Loads loads_;
   const std::shared_ptr<const std::string> peer_;
   Http1Parser parser_;
   Http1Input input_;
@@ -123,12 +127,13 @@ class Http1Connection : public io::StreamHandler {
   Status failure_;
   bool reset_ = false;       // the exchange was given up
   bool eof_ = false;         // nothing more will be read
-  bool got_input_ = false;   // in this run
+  bool moved_ = false;       // bytes came or left in this run
   bool writing_ = false;     // our body has begun
   bool our_end_ = false;     // and ended
   bool peer_ended_ = false;  // raw: the peer's direction has ended
   bool holding_ = false;     // bytes written wait in held_ until the peer has switched protocols
   std::string held_;
+  bool pauses_ = false;  // the peer may leave our bytes unread, and send its own when it likes
 
  private:
   bool read_input();
@@ -136,20 +141,26 @@ class Http1Connection : public io::StreamHandler {
   void defer_run();
   void put(std::span<const std::byte> data);
   void on_write_stall();
+  /// Looks after a peer that is not read, or whose direction has ended: nothing else would tell of its death.
+  void watch_peer();
+  void look_at_peer();
 
   BodyFraming framing_ = BodyFraming::kNone;
   std::uint64_t body_left_ = 0;  // kLength
   bool swallow_ = false;
-  std::size_t swallowed_ = 0;   // body bytes that nobody gets, to be reported as sent
-  std::size_t unconsumed_ = 0;  // body bytes delivered and not given back
-  std::size_t resume_at_;       // credit from which reading goes on
-  bool pauses_ = false;         // the peer may leave our bytes unread
-  bool armed_ = false;          // on_readable will come
+  std::size_t swallowed_ = 0;          // body bytes that nobody gets, to be reported as sent
+  std::size_t unconsumed_ = 0;         // body bytes delivered and not given back
+  std::size_t resume_at_;              // credit from which reading goes on
+  std::size_t taken_ = 0;              // bytes that the peer has taken since the write timer began
+  std::chrono::milliseconds idle_{0};  // how long nothing has moved while the peer was watched
+  bool armed_ = false;                 // on_readable will come
   bool paused_ = false;
   bool running_ = false;
   bool again_ = false;
   bool scheduled_ = false;
   io::Timer write_timer_;
+  io::Timer peer_timer_;
+  UnsentShare unsent_share_;
   DestructionWatch::Subject destruction_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();  // for deferred tasks
   std::shared_ptr<const char> liveness_;  // made when asked for; gone once the connection is lost

@@ -141,10 +141,4 @@ ResponseHead to_response(Http1Head& head) {
   return out;
 }
 
-bool is_token(std::string_view text) {
-  return !text.empty() && std::ranges::all_of(text, [](char c) {
-    return is_alnum(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-  });
-}
-
 }  // namespace towline::http

@@ -40,7 +40,4 @@ std::optional<HeadFlaw> check_head(Http1Head& head, bool is_request);
 RequestHead to_request(Http1Head& head);
 ResponseHead to_response(Http1Head& head);
 
-/// Whether `text` is a token (RFC 9110, section 5.6.2), as methods and field names are.
-bool is_token(std::string_view text);
-
 }  // namespace towline::http

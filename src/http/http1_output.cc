@@ -60,7 +60,7 @@ void Http1Output::written(io::Transfer transfer, std::size_t offered) {
   broken_ = broken_ || transfer.outcome == io::Outcome::kError;
   const std::size_t taken = transfer.outcome == io::Outcome::kDone ? transfer.bytes : 0;
   blocked_ = taken < offered;
-  progress_ = progress_ || taken > 0;
+  progress_ += taken;
 }
 
 void Http1Output::add_through(io::Stream& stream, std::initializer_list<Piece> pieces) {

@@ -43,8 +43,8 @@ class Http1Output {
   std::size_t unsent() const { return unsent_; }
   /// Body bytes that were taken since the last call.
   std::size_t take_sent() { return std::exchange(sent_, 0); }
-  /// Whether any byte was taken since the last call.
-  bool take_progress() { return std::exchange(progress_, false); }
+  /// Bytes that were taken since the last call.
+  std::size_t take_progress() { return std::exchange(progress_, 0); }
   bool broken() const { return broken_; }
   void clear();
 
@@ -67,7 +67,7 @@ class Http1Output {
   std::size_t sent_ = 0;
   bool blocked_ = false;
   bool broken_ = false;
-  bool progress_ = false;
+  std::size_t progress_ = 0;
 };
 
 }  // namespace towline::http

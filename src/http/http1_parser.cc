@@ -6,6 +6,7 @@
 
 #include <boost/beast/http/basic_parser.hpp>
 
+#include "http/fields.h"
 #include "http/http1_head.h"
 
 namespace towline::http {
@@ -15,11 +16,17 @@ namespace beast = boost::beast;
 using beast::http::error;
 using ErrorCode = beast::error_code;
 
-// No chunk of interest has extensions; longer ones only make work.
+/// Limit: bytes of one chunk's extension; the request is answered by 400. None of interest has any.
 constexpr std::size_t kMaxChunkExtension = 256;
-// Chunk framing a peer may send beyond its fair share (16 bytes a chunk and as much as the chunk holds), as
-// Go's net/http counts it since CVE-2023-39326.
+/// Limit: bytes of chunk framing that a peer may send beyond its fair share (16 a chunk and as much as the
+/// chunk holds); the request is answered by 400. Go's net/http counts so since CVE-2023-39326.
 constexpr std::uint64_t kMaxChunkExcess = 16 * 1024;
+// A line that is longer is not looked at again before it has an end: bytes that come one by one must not make
+// the parser search all that came before.
+constexpr std::size_t kLongLine = 4096;
+/// Limit: bytes of the trailers of one HTTP/1.1 message with its last chunk's head; 431. They are parsed as
+/// one.
+constexpr std::size_t kMaxTrailers = 64 * 1024;
 // The shortest end of a chunked body, "0\r\n\r\n". Waiting for so much never waits in vain, and Beast's
 // parser wants it.
 constexpr std::size_t kMinChunkBytes = 5;
@@ -89,6 +96,8 @@ class Beast final : public beast::http::basic_parser<kIsRequest> {
                      ErrorCode& ec) override {
     if (folded(std_view(name), std_view(value)))
       return refuse(ec, 400, "a header field is folded over lines");
+    if (!is_field(std_view(name), std_view(value)))
+      return refuse(ec, 400, "a header field has a bad name or value");
     if (!count(name.size() + value.size(), ec)) return;
     if (++to_.fields > limits_.header_count) {
       return refuse(ec, 431,
@@ -165,6 +174,7 @@ struct Http1Parser::Impl {
     return got.head_done && got.chunk_left == 0 && with([](auto& p) { return p.chunked(); });
   }
   Step put(std::string_view input);
+  bool awaits_line_end(std::string_view input);
 
   Role role;
   const Limits limits;
@@ -174,10 +184,19 @@ struct Http1Parser::Impl {
   Error error;
   bool failed = false;
   bool skipped_blank = false;
+  std::size_t searched = 0;  // bytes of the input that have no line end
 };
+
+bool Http1Parser::Impl::awaits_line_end(std::string_view input) {
+  if (input.size() <= kLongLine || input.size() > limits.header_bytes + kMaxChunkExtension) return false;
+  const std::size_t from = std::min(searched, input.size());
+  searched = input.size();
+  return input.substr(from).find('\n') == std::string_view::npos;
+}
 
 Http1Parser::Step Http1Parser::Impl::put(std::string_view input) {
   got.body = {};
+  searched = 0;
   const bool had_head = got.head_done;
   ErrorCode ec;
   const std::size_t consumed = with(
@@ -185,7 +204,7 @@ Http1Parser::Step Http1Parser::Impl::put(std::string_view input) {
   if (ec == error::need_more) {
     // What is not consumed is one line of the head, or a chunk's framing with all trailers.
     const std::size_t limit =
-        limits.header_bytes + (had_head ? 4 * limits.header_count : 0) + kMaxChunkExtension;
+        (had_head ? std::min(limits.header_bytes, kMaxTrailers) : limits.header_bytes) + kMaxChunkExtension;
     if (input.size() - consumed <= limit) return {Event::kNeedMore, consumed, {}};
     got.error = {431, "the header fields are too large"};
   }
@@ -214,6 +233,7 @@ Http1Parser::Step Http1Parser::step(std::string_view input, std::size_t max_body
       impl_->skipped_blank = true;
       if (input[1] == '\n') return {input.size() > 2 ? Event::kFraming : Event::kNeedMore, 2, {}};
     }
+    if (impl_->awaits_line_end(input)) return {};
   } else if (impl_->in_chunk_framing()) {
     if (input.size() < kMinChunkBytes) return {};
   } else if (max_body == 0) {
@@ -233,6 +253,7 @@ bool Http1Parser::finish_at_eof() {
 bool Http1Parser::started() const {
   return impl_->with([](auto& parser) { return parser.got_some(); });
 }
+std::size_t Http1Parser::head_bytes() const { return impl_->got.bytes; }
 bool Http1Parser::head_done() const { return impl_->got.head_done; }
 bool Http1Parser::done() const {
   return impl_->with([](auto& parser) { return parser.is_done(); });

@@ -48,6 +48,8 @@ class Http1Parser {
   /// Whether a byte of the present message has come.
   bool started() const;
   bool head_done() const;
+  /// Names and values that have come of the present head.
+  std::size_t head_bytes() const;
   /// Whether the message is complete.
   bool done() const;
   const Error& error() const;

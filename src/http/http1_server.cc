@@ -1,20 +1,23 @@
 #include "http/http1_server.h"
 
+#include <algorithm>
 #include <utility>
 
-#include "http/simple.h"
+#include "http/error_response.h"
+#include "http/fields.h"
 
 namespace towline::http {
 namespace {
 
-// A request's body that nobody reads is thrown away up to this size to keep the connection; more costs more
-// than a new connection.
+/// Limit: bytes of a request's body that nobody reads and that are thrown away to keep the connection; the
+/// connection is closed after the answer. More costs more than a new connection.
 constexpr std::size_t kMaxDiscard = 64 * 1024;
-// Bytes of later requests that are kept while one is answered.
+/// Limit: bytes of later requests that are kept while one is answered; the connection is not read.
 constexpr std::size_t kMaxPipelined = 64 * 1024;
-// After a last response the connection is read from for a while: closing it with unread bytes would make the
-// peer's system drop the response (RFC 9112, section 9.6).
+/// Limit: how long a connection is read from after its last response; it is closed. Closing it at once with
+/// unread bytes would make the peer's system drop the response (RFC 9112, section 9.6).
 constexpr std::chrono::seconds kLingerTime{2};
+/// Limit: bytes that are read then; the connection is closed.
 constexpr std::size_t kMaxLinger = 1024 * 1024;
 
 }  // namespace
@@ -39,11 +42,13 @@ bool Http1Server::parse() {
     input_.consume(step.consumed);
     switch (step.event) {
       case Http1Parser::Event::kNeedMore:
+        return may_collect();
       case Http1Parser::Event::kBlocked:
         return true;
       case Http1Parser::Event::kFraming:
         break;
       case Http1Parser::Event::kHead:
+        large_head_.leave();
         if (!begin_request()) return false;
         break;
       case Http1Parser::Event::kBody:
@@ -57,7 +62,20 @@ bool Http1Server::parse() {
   return true;
 }
 
+// Whether more of the head may come, or else the refusal.
+bool Http1Server::may_collect() {
+  const bool large = !parser_.head_done() && parser_.head_bytes() + input_.size() > kLargeHead;
+  if (!large || large_head_.enter(limits_)) return true;
+  return refuse(
+      Status(Code::kResourceExhausted, "too many requests with large heads come at once; try again"), 503);
+}
+
 bool Http1Server::begin_request() {
+  if (!known_ && loads_.unsent_is_full(limits_)) {
+    return refuse(
+        Status(Code::kResourceExhausted, "the server has too many answers that are not read; try again"),
+        503);
+  }
   const bool has_body = !parser_.done();
   keep_alive_ = parser_.keep_alive();
   awaits_continue_ = parser_.expects_continue();
@@ -77,6 +95,7 @@ bool Http1Server::begin_request() {
 
 bool Http1Server::use_body(std::string_view body) {
   awaits_continue_ = false;
+  received_ += body.size();
   if (link_ != nullptr) return deliver_body(body);
   discarded_ += body.size();
   return true;
@@ -129,7 +148,7 @@ bool Http1Server::refuse(Status failure, int status) {
     reset_ = true;  // the response is cut short and the connection with it
     return true;
   }
-  const Response answer = json_message(status, message);
+  const Response answer = error_response(status, message);
   const ResponseHead head{.status = status, .headers = answer.headers};
   output_.add_text([&](std::string& out) {
     append_response_head(out, head, BodyFraming::kLength, answer.body.size(), true, loop_.clock().wall());
@@ -143,11 +162,24 @@ bool Http1Server::refuse(Status failure, int status) {
 
 void Http1Server::respond(const ResponseHead& head, bool end) {
   if (responded_ || phase_ != Phase::kExchange || reset_) return;
+  if (const Status sound = check_to_send(head, limits_.header_bytes); !sound.ok()) {
+    return refuse_response(sound, end);
+  }
   if (head.status == 101) {
     switch_protocols(head);
-  } else if (head.status >= 200) {
+  } else {
     respond_body(head, end);
   }
+}
+
+// Says so to the client, in place of a response that cannot be sent. What the handler writes is more than was
+// announced, and goes nowhere.
+void Http1Server::refuse_response(const Status& flaw, bool end) {
+  const Response answer = error_response(502, "the response cannot be sent: " + flaw.message());
+  respond_body({.status = answer.status, .headers = answer.headers, .content_length = answer.body.size()},
+               false);
+  write(std::as_bytes(std::span(answer.body)));
+  our_end_ = end;
 }
 
 void Http1Server::respond_body(const ResponseHead& head, bool end) {
@@ -270,7 +302,7 @@ Http1Server::Waiting Http1Server::waiting() const {
     case Phase::kHead:
       return first_ || parser_.started() || input_.size() > 0 ? Waiting::kHead : Waiting::kRequest;
     case Phase::kExchange:
-      if (request_done_ || awaits_continue_) return Waiting::kNothing;
+      if (request_done_ || awaits_continue_ || pauses_) return Waiting::kNothing;
       return wants_input() ? Waiting::kBody : Waiting::kNothing;
     case Phase::kLinger:
       return output_.empty() ? Waiting::kLinger : Waiting::kNothing;
@@ -294,9 +326,9 @@ std::chrono::milliseconds Http1Server::patience(Waiting what) const {
 
 void Http1Server::watch_time() {
   const Waiting now = waiting();
-  const bool renewed = now == Waiting::kBody && got_input_;
-  if (now == watched_ && !renewed) return;
+  if (now == watched_) return;
   watched_ = now;
+  received_ = 0;
   if (now == Waiting::kNothing) {
     read_timer_.cancel();
   } else {
@@ -305,6 +337,10 @@ void Http1Server::watch_time() {
 }
 
 void Http1Server::on_read_timeout() {
+  const auto due = limits_.min_rate * static_cast<std::size_t>(limits_.body_timeout.count()) / 1000;
+  if (watched_ == Waiting::kBody && std::exchange(received_, 0) >= std::max<std::size_t>(due, 1)) {
+    return read_timer_.start(limits_.body_timeout);
+  }
   const Waiting was = std::exchange(watched_, Waiting::kNothing);
   if (was == Waiting::kRequest || was == Waiting::kLinger) {
     reset_ = true;
@@ -320,7 +356,7 @@ std::unique_ptr<ServerConnection> serve_http1(io::Loop& loop, std::unique_ptr<io
                                               RequestHandler& handler, ServerConnectionOptions options,
                                               std::move_only_function<void()> on_closed) {
   return std::make_unique<Http1Server>(loop, std::move(stream), handler, options.limits,
-                                       std::move(on_closed));
+                                       std::move(options.loads), std::move(on_closed));
 }
 
 }  // namespace towline::http

@@ -16,9 +16,10 @@ namespace towline::http {
 class Http1Server final : public ServerConnection, private Http1Connection {
  public:
   Http1Server(io::Loop& loop, std::unique_ptr<io::Stream> stream, RequestHandler& handler,
-              const Limits& limits, std::move_only_function<void()> on_closed)
-      : Http1Connection(loop, std::move(stream), Http1Parser::Role::kRequests, limits),
+              const Limits& limits, Loads loads, std::move_only_function<void()> on_closed)
+      : Http1Connection(loop, std::move(stream), Http1Parser::Role::kRequests, limits, std::move(loads)),
         handler_(handler),
+        large_head_(loads_),
         on_closed_(std::move(on_closed)),
         read_timer_(loop, [this] { on_read_timeout(); }) {}
 
@@ -26,6 +27,7 @@ class Http1Server final : public ServerConnection, private Http1Connection {
     draining_ = true;
     if (phase_ == Phase::kHead) request_run();
   }
+  bool is_known() const override { return known_; }
   std::size_t active() const override { return phase_ == Phase::kExchange || phase_ == Phase::kRaw ? 1 : 0; }
 
  private:
@@ -50,6 +52,9 @@ class Http1Server final : public ServerConnection, private Http1Connection {
     void set_peer(std::string address) override {
       peer_ = std::make_shared<const std::string>(std::move(address));
     }
+    void peer_is_known() override {
+      if (link_.connection != nullptr) server().known_ = true;
+    }
     std::weak_ptr<const void> liveness() const override {
       return link_.connection != nullptr ? link_.connection->liveness() : std::weak_ptr<const void>();
     }
@@ -60,6 +65,7 @@ class Http1Server final : public ServerConnection, private Http1Connection {
 
   // The exchange's calls.
   void respond(const ResponseHead& head, bool end);
+  void refuse_response(const Status& flaw, bool end);
   void respond_body(const ResponseHead& head, bool end);
   void switch_protocols(const ResponseHead& head);
   std::unique_ptr<io::Stream> take_stream();
@@ -74,6 +80,7 @@ class Http1Server final : public ServerConnection, private Http1Connection {
   void closed(Status) override;
 
   bool parse();
+  bool may_collect();
   bool begin_request();
   bool use_body(std::string_view body);
   bool end_request();
@@ -88,12 +95,14 @@ class Http1Server final : public ServerConnection, private Http1Connection {
   bool expects_body() const { return phase_ == Phase::kExchange && !request_done_; }
 
   RequestHandler& handler_;
+  LargeHead large_head_;
   std::move_only_function<void()> on_closed_;
   io::Timer read_timer_;
   Waiting watched_ = Waiting::kNothing;
   Phase phase_ = Phase::kHead;
   bool draining_ = false;
-  bool first_ = true;  // no request has come yet
+  bool first_ = true;   // no request has come yet
+  bool known_ = false;  // the peer has proved who it is
 
   // Of the request at hand.
   bool request_done_ = false;
@@ -102,6 +111,7 @@ class Http1Server final : public ServerConnection, private Http1Connection {
   bool awaits_continue_ = false;  // the client holds its body back until told to go on
   bool is_head_ = false;
   bool upgrade_ = false;
+  std::size_t received_ = 0;  // bytes of the body since its timer began
   std::size_t discarded_ = 0;
   std::size_t lingered_ = 0;
   bool shut_ = false;

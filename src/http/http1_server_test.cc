@@ -155,14 +155,6 @@ TEST_F(Http1Serving, ClosesAfterAnHttp10ResponseAndSendsNoChunks) {
   EXPECT_TRUE(wire.closed);
 }
 
-TEST_F(Http1Serving, LetsNoValueEndALine) {
-  requests.on = [](auto& item) {
-    item.server->respond({.headers = {{"a", "b\r\nc: d"}, {"bad name", "x"}, {"content-length", "9"}}}, true);
-  };
-  serve();
-  EXPECT_EQ(undated(wire.exchange(kGet)), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nA: b  c: d\r\n\r\n");
-}
-
 TEST_F(Http1Serving, SendsNoMoreThanItAnnounced) {
   requests.on = [](auto& item) {
     item.server->respond({.content_length = 2});

@@ -5,7 +5,7 @@
 #include <charconv>
 #include <chrono>
 
-#include "http/http1_head.h"
+#include "http/fields.h"
 
 namespace towline::http {
 namespace {
@@ -27,17 +27,10 @@ void append_name(std::string& out, std::string_view name) {
   }
 }
 
-void append_value(std::string& out, std::string_view value) {
-  const std::size_t at = out.size();
-  out += value;
-  const auto breaks = [](char c) { return c == '\r' || c == '\n' || c == '\0'; };
-  std::replace_if(out.begin() + static_cast<std::ptrdiff_t>(at), out.end(), breaks, ' ');
-}
-
 void append_field(std::string& out, std::string_view name, std::string_view value) {
   append_name(out, name);
   out += ": ";
-  append_value(out, value);
+  out += value;
   out += "\r\n";
 }
 
@@ -57,16 +50,10 @@ void append_framing(std::string& out, BodyFraming framing, std::optional<std::ui
   }
 }
 
-// White space and controls would end the target early; they travel percent-encoded.
-void append_target(std::string& out, std::string_view target) {
-  static constexpr char kHex[] = "0123456789ABCDEF";
-  for (const char c : target) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte > 0x20 && byte != 0x7f) {
-      out += c;
-    } else {
-      out.append(1, '%').append(1, kHex[byte >> 4]).append(1, kHex[byte & 15]);
-    }
+// Of a head without flaws, see check_to_send().
+void append_fields(std::string& out, const Headers& fields) {
+  for (const auto field : fields) {
+    if (!is_ours(field.name)) append_field(out, field.name, field.value);
   }
 }
 
@@ -79,9 +66,9 @@ void append_two(std::string& out, unsigned value) {
 
 }  // namespace
 
-void append_fields(std::string& out, const Headers& fields) {
+void append_trailers(std::string& out, const Headers& fields) {
   for (const auto field : fields) {
-    if (!is_ours(field.name) && is_token(field.name)) append_field(out, field.name, field.value);
+    if (!is_ours(field.name) && is_field(field.name, field.value)) append_field(out, field.name, field.value);
   }
 }
 
@@ -90,7 +77,11 @@ void append_request_head(std::string& out, const RequestHead& head, BodyFraming 
   out.reserve(out.size() + head.method.size() + head.target.size() + estimate(head.headers));
   out += head.method;
   out += ' ';
-  append_target(out, head.target.empty() ? "/" : head.target);
+  if (is_target(head.target)) {
+    out += head.target.empty() ? "/" : head.target;
+  } else {
+    out += encode_target(head.target);
+  }
   out += " HTTP/1.1\r\n";
   append_field(out, "host", head.authority);
   append_framing(out, framing, content_length);

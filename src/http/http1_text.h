@@ -18,10 +18,9 @@ enum class BodyFraming {
   kUntilClose,  // the end of the connection; also raw bytes after 101
 };
 
-/// Appends a request head as HTTP/1.1 text. Fields that the framing and the connection decide (Host,
-/// Content-Length, Transfer-Encoding, Connection, Upgrade and their like) are taken from `head`, not from its
-/// headers. Line breaks inside values become spaces and fields whose name is not a token are left out, so
-/// that no value can end a line or a head.
+/// Appends a request head, which must have no flaw (check_to_send in fields.h), as HTTP/1.1 text. Fields that
+/// the framing and the connection decide (Host, Content-Length, Transfer-Encoding, Connection, Upgrade and
+/// their like) are taken from `head`, not from its headers.
 void append_request_head(std::string& out, const RequestHead& head, BodyFraming framing,
                          std::optional<std::uint64_t> content_length);
 
@@ -29,8 +28,9 @@ void append_request_head(std::string& out, const RequestHead& head, BodyFraming 
 void append_response_head(std::string& out, const ResponseHead& head, BodyFraming framing,
                           std::optional<std::uint64_t> content_length, bool close, Clock::WallTime now);
 
-/// The trailer section of a chunked body, without its last empty line.
-void append_fields(std::string& out, const Headers& fields);
+/// The trailer section of a chunked body, without its last empty line; fields that cannot be sent are left
+/// out.
+void append_trailers(std::string& out, const Headers& fields);
 
 /// The size line of a chunk, "1f4\r\n".
 std::string_view chunk_head(std::size_t size, char (&buffer)[20]);

@@ -67,15 +67,33 @@ TEST_F(Http1Timeouts, TheNextHeadIsTimedFromItsFirstByte) {
 }
 
 TEST_F(Http1Timeouts, ABodyThatStopsIsGivenUp) {
-  wire.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\na");
+  wire.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\na");
   wire.advance(seconds(50));
-  wire.send("b");
+  wire.send(std::string(100'000, 'b'));
+  wire.advance(seconds(11));
   wire.advance(seconds(50));
   EXPECT_FALSE(requests.items[0]->failed);
   wire.advance(seconds(11));
   ASSERT_TRUE(requests.items[0]->failed);
   EXPECT_EQ(requests.items[0]->failed->code(), Code::kDeadlineExceeded);
   EXPECT_TRUE(wire.receive().starts_with("HTTP/1.1 408 "));
+}
+
+TEST_F(Http1Timeouts, ABodyThatTricklesIsGivenUp) {
+  wire.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\na");
+  for (int i = 0; i < 60; ++i) {
+    wire.send("b");
+    wire.advance(seconds(1));
+  }
+  EXPECT_TRUE(requests.items[0]->failed);
+}
+
+TEST_F(Http1Timeouts, ABodyOfAPeerThatMayPauseHasAllTime) {
+  requests.on = [](auto& item) { item.server->allow_pauses(); };
+  wire.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na");
+  wire.advance(seconds(10'000));
+  wire.send("b");
+  EXPECT_TRUE(requests.items[0]->ended);
 }
 
 TEST_F(Http1Timeouts, ABodyThatStopsAfterTheResponseBeganClosesTheConnection) {
@@ -104,20 +122,21 @@ TEST_F(Http1Timeouts, AHandlerThatDoesNotReadIsNotTheClientsFault) {
   EXPECT_FALSE(requests.items[0]->failed);
 }
 
-TEST_F(Http1Timeouts, AClientThatTakesNothingIsGivenUp) {
+TEST_F(Http1Timeouts, AClientThatTakesNextToNothingIsGivenUp) {
   wire.send(kRequest);
   ServerExchange& exchange = *requests.items[0]->server;
   exchange.respond({});
-  const std::string piece(20'000, 'x');
-  exchange.write(bytes_of(piece));
+  exchange.write(bytes_of(std::string(200'000, 'x')));
   wire.poll();
-  wire.advance(seconds(50));
-  std::byte buffer[100];
-  wire.raw->read(buffer);
-  wire.poll();
-  wire.advance(seconds(50));
+  std::vector<std::byte> buffer(8192);
+  for (int i = 0; i < 10; ++i) {
+    wire.raw->read(buffer);
+    wire.advance(seconds(5));
+  }
+  wire.advance(seconds(15));
   EXPECT_FALSE(requests.items[0]->failed);
-  wire.advance(seconds(11));
+  wire.raw->read(std::span(buffer).first(100));
+  wire.advance(seconds(61));
   ASSERT_TRUE(requests.items[0]->failed);
   EXPECT_EQ(requests.items[0]->failed->code(), Code::kUnavailable);
   EXPECT_TRUE(gone);

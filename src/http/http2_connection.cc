@@ -33,6 +33,10 @@ class Http2ServerExchange final : public Http2Exchange<ServerExchange> {
   void set_peer(std::string address) override { handle_.set_peer(std::move(address)); }
   void set_stream_limit(std::uint32_t streams) override {
     if (handle_.stream() != nullptr) handle_.stream()->session->set_stream_limit(streams);
+    handle_.allow_pauses();
+  }
+  void peer_is_known() override {
+    if (handle_.stream() != nullptr) handle_.stream()->session->peer_is_known();
   }
   void close_connection() override {
     if (handle_.stream() != nullptr) handle_.stream()->session->close_soon();
@@ -53,6 +57,7 @@ class Http2ServerConnection final : public ServerConnection {
   Http2ServerConnection& operator=(const Http2ServerConnection&) = delete;
   void drain() override { session_->drain(); }
   std::size_t active() const override { return session_->active(); }
+  bool is_known() const override { return session_->is_known(); }
 
  private:
   std::shared_ptr<Http2Session> session_;
@@ -89,6 +94,7 @@ std::unique_ptr<ServerConnection> serve_http2(io::Loop& loop, std::unique_ptr<io
   return std::make_unique<Http2ServerConnection>(
       Http2Session::start(loop, std::move(stream), &handler,
                           {.limits = options.limits,
+                           .loads = std::move(options.loads),
                            .min_ping_interval = options.min_ping_interval,
                            .keepalive = options.keepalive,
                            .keepalive_timeout = options.keepalive_timeout,

@@ -11,6 +11,12 @@ nghttp2_nv field(std::string_view name, std::string_view value) {
           NGHTTP2_NV_FLAG_NONE};
 }
 
+std::vector<nghttp2_nv>& scratch_fields() {
+  static thread_local std::vector<nghttp2_nv> fields;
+  fields.clear();
+  return fields;
+}
+
 void append_fields(std::vector<nghttp2_nv>& out, const Headers& headers) {
   for (std::size_t i = 0; i < headers.size(); ++i) {
     const Headers::Field f = headers.at(i);

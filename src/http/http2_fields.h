@@ -14,6 +14,9 @@ namespace towline::http {
 /// A field as nghttp2 takes it; refers to `name` and `value`.
 nghttp2_nv field(std::string_view name, std::string_view value);
 
+/// An empty list for the fields of one head, the thread's own, so that heads cost no allocation.
+std::vector<nghttp2_nv>& scratch_fields();
+
 /// Appends what HTTP/2 allows of `headers`, which must outlive `out`.
 void append_fields(std::vector<nghttp2_nv>& out, const Headers& headers);
 

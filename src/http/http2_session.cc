@@ -16,9 +16,7 @@ constexpr std::size_t kFrameSize = 16384 + 9;
 // How long a peer may take to answer the PING that ends draining; then idle connections close all the same.
 constexpr std::chrono::seconds kDrainAnswer{5};
 
-// A stream begins with this window and gets Limits::stream_window once its reader has shown that it keeps up:
-// many readers that stall from the start must not exhaust the connection for the others.
-constexpr std::size_t kFirstWindow = 64 * 1024;
+// Such a reader has taken this much.
 constexpr std::size_t kGrowAfter = 256 * 1024;
 
 std::string reset_message(std::uint32_t code) {
@@ -45,7 +43,7 @@ std::shared_ptr<Http2Session> Http2Session::start(io::Loop& loop, std::unique_pt
                                                   RequestHandler* handler, Options options,
                                                   Closed on_closed) {
   std::shared_ptr<Http2Session> session(
-      new Http2Session(loop, std::move(stream), handler, options, std::move(on_closed)));
+      new Http2Session(loop, std::move(stream), handler, std::move(options), std::move(on_closed)));
   session->begin();
   return session;
 }
@@ -55,14 +53,18 @@ Http2Session::Http2Session(io::Loop& loop, std::unique_ptr<io::Stream> stream, R
     : loop_(loop),
       stream_(std::move(stream)),
       handler_(handler),
-      options_(options),
+      options_(std::move(options)),
       on_closed_(std::move(on_closed)),
       peer_(stream_->peer()),
       secure_(stream_->secure()),
+      large_head_(options_.loads),
+      unsent_share_(options_.loads),
+      known_(handler == nullptr),
       deadline_(loop, [this] { on_deadline(); }),
       write_stall_(loop, [this] { on_write_stall(); }),
       keepalive_(loop, [this] { on_keepalive(); }),
       max_age_(loop, [this] { drain(); }),
+      debts_(loop, [this] { on_debts(); }),
       last_read_(loop.now()),
       resets_left_(options_.limits.reset_burst) {
   make_nghttp2();
@@ -77,10 +79,12 @@ void Http2Session::begin() {
   stream_->set_handler(this);
   const Limits& limits = options_.limits;
   const std::array<nghttp2_settings_entry, 5> settings = {{
-      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, is_server() ? limits.streams : 0},
+      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
+       is_server() ? std::min(limits.streams, limits.stranger_streams) : 0},
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE,
        static_cast<std::uint32_t>(std::min(limits.stream_window, kFirstWindow))},
-      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(limits.header_bytes)},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
+       static_cast<std::uint32_t>(std::min(limits.header_bytes, kAnnouncedHead))},
       {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
       {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
   }};
@@ -95,6 +99,7 @@ void Http2Session::begin() {
   nghttp2_session_set_local_window_size(
       session_, NGHTTP2_FLAG_NONE, 0,
       static_cast<std::int32_t>(std::min(limits.connection_window, 4 * limits.stream_window)));
+  announced_streams_ = settings[0].value;
   schedule_flush();
   loop_.defer([weak = weak_from_this()] {
     if (auto self = weak.lock()) self->on_readable();
@@ -212,9 +217,9 @@ void Http2Session::flush() {
     bool drained = false;
     while (pending_.empty() && out_size_ + kFrameSize <= out_.size()) {
       const std::uint8_t* data = nullptr;
-      in_nghttp2_ = true;
+      in_nghttp2_ = sending_ = true;
       const ssize_t n = nghttp2_session_mem_send(session_, &data);
-      in_nghttp2_ = false;
+      in_nghttp2_ = sending_ = false;
       if (n < 0) return fail(Status(Code::kInternal, nghttp2_strerror(static_cast<int>(n))));
       if (n == 0) {
         drained = true;
@@ -225,7 +230,7 @@ void Http2Session::flush() {
     more = write_out() && !drained;
   }
   if (closed_) return;
-  if (!sent_list_.empty()) schedule_flush();
+  if (!sent_list_.empty() || failures_) schedule_flush();
   update_timers();
   close_when_done();
 }
@@ -240,6 +245,7 @@ void Http2Session::deliver_sent() {
     const std::size_t sent = std::exchange(stream->sent, 0);
     if (stream->handler != nullptr) stream->handler->on_sent(sent);
   }
+  deliver_failures();
 }
 
 void Http2Session::note_sent(Http2Stream& stream, std::size_t bytes) {
@@ -267,6 +273,7 @@ void Http2Session::finish(Status status) {
   write_stall_.cancel();
   keepalive_.cancel();
   max_age_.cancel();
+  debts_.cancel();
   if (stream_ != nullptr) stream_->shutdown_write();
   stream_.reset();
   sent_list_.clear();
@@ -274,8 +281,9 @@ void Http2Session::finish(Status status) {
     ExchangeHandler* handler = streams_->handler;
     // A client that was answered before it had sent everything has nothing more to learn.
     const bool done = streams_->remote_ended && streams_->end_framed;
+    const Status why = streams_->failure.ok() ? status : streams_->failure;
     delete_stream(streams_);
-    if (handler != nullptr && !done) handler->on_failed(status);
+    if (handler != nullptr && !done) handler->on_failed(why);
   }
   if (on_closed_) std::exchange(on_closed_, {})(std::move(status));
 }
@@ -385,9 +393,10 @@ void Http2Session::on_keepalive() {
   const Clock::TimePoint now = loop_.now();
   const bool wanted = active_ > 0 || options_.keepalive_without_streams;
   const auto silence = now - last_read_;
-  // A process that is stopped answers no PING. It may go on reading later, if nobody waits for its work.
-  const bool may_pause = pausing_ > 0 && is_server() && !serves_us_;
-  if (ping_outstanding_ && last_read_ < ping_sent_ && !(may_pause && is_alive(*stream_, options_.limits))) {
+  if (ping_outstanding_ && last_read_ < ping_sent_) {
+    // A process that is stopped answers no PING. It may go on reading later, if nobody waits for its work.
+    const bool may_pause = pausing_ > 0 && is_server() && !serves_us_;
+    if (may_pause && is_alive(*stream_, options_.limits)) return keepalive_.start(options_.keepalive_timeout);
     return finish(Status(Code::kUnavailable, "connection to " + peer_ + ": no answer to keepalive pings"));
   }
   ping_outstanding_ = false;
@@ -414,10 +423,15 @@ void Http2Session::allow_pauses(Http2Stream& stream) {
 }
 
 void Http2Session::set_stream_limit(std::uint32_t streams) {
-  serves_us_ = true;
+  if (closed_) return;
+  serves_us_ = known_ = true;
+  give_connection_credit();
+  announce_streams(streams);
+}
+
+void Http2Session::announce_streams(std::uint32_t streams) {
+  if (std::exchange(announced_streams_, streams) == streams) return;
   const nghttp2_settings_entry entry{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, streams};
-  if (closed_ || streams == options_.limits.streams) return;
-  options_.limits.streams = streams;
   nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, &entry, 1);
   schedule_flush();
 }
@@ -445,6 +459,7 @@ void Http2Session::resume(Http2Stream& stream) {
 void Http2Session::reset(Http2Stream& stream, std::uint32_t error_code) {
   if (closed_) return;
   stream.reset_wanted = true;
+  forget_unsent(stream);
   nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, error_code);
   schedule_flush();
 }
@@ -463,9 +478,7 @@ void Http2Session::consume(Http2Stream& stream, std::size_t bytes) {
     nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, stream.id,
                                           static_cast<std::int32_t>(options_.limits.stream_window));
   }
-  if (held_connection_ > 0 && unconsumed_ < options_.limits.connection_window) {
-    nghttp2_session_consume_connection(session_, std::exchange(held_connection_, 0));
-  }
+  give_connection_credit();
   if (nghttp2_session_want_write(session_) != 0) schedule_flush();
 }
 
@@ -473,9 +486,17 @@ void Http2Session::stream_closed(Http2Stream& stream, std::uint32_t error_code) 
   ExchangeHandler* handler = stream.handler;
   const bool finished = stream.remote_ended && (error_code == NGHTTP2_NO_ERROR || !is_server()) &&
                         (stream.end_framed || !is_server());
+  if (!finished && stream.failure.ok()) {
+    stream.failure = Status(reset_code(error_code), reset_message(error_code));
+  }
+  if (handler != nullptr && !finished && sending_) {
+    forget_unsent(stream);
+    stream.gone = failures_ = true;
+    return;
+  }
+  const Status why = std::move(stream.failure);
   delete_stream(&stream);
-  if (handler != nullptr && !finished)
-    handler->on_failed(Status(reset_code(error_code), reset_message(error_code)));
+  if (handler != nullptr && !finished) handler->on_failed(why);
 }
 
 Http2Stream* Http2Session::new_stream(std::int32_t id) {
@@ -498,9 +519,8 @@ void Http2Session::delete_stream(Http2Stream* stream) {
   if (stream->next != nullptr) stream->next->previous = stream->previous;
   if (streams_ == stream) streams_ = stream->next;
   unconsumed_ -= stream->unconsumed;
-  if (held_connection_ > 0 && !closed_ && unconsumed_ < options_.limits.connection_window) {
-    nghttp2_session_consume_connection(session_, std::exchange(held_connection_, 0));
-  }
+  forget_unsent(*stream);
+  if (!closed_) give_connection_credit();
   if (stream->pauses) --pausing_;
   --active_;
   delete stream;

@@ -16,10 +16,15 @@
 #include "http/exchange.h"
 #include "http/http2_stream.h"
 #include "http/limits.h"
+#include "http/load.h"
 #include "io/loop.h"
 #include "io/stream.h"
 
 namespace towline::http {
+
+/// A stream begins with this window and gets Limits::stream_window once its reader has shown that it keeps
+/// up: many readers that stall from the start must not exhaust the connection for the others.
+inline constexpr std::size_t kFirstWindow = 64 * 1024;
 
 /// One HTTP/2 connection (RFC 9113), server or client: nghttp2 between a byte stream and exchanges.
 ///
@@ -30,6 +35,7 @@ class Http2Session final : public io::StreamHandler, public std::enable_shared_f
  public:
   struct Options {
     Limits limits;
+    Loads loads;
     std::chrono::milliseconds min_ping_interval{0};
     std::chrono::milliseconds keepalive{0};
     std::chrono::milliseconds keepalive_timeout{20'000};
@@ -54,6 +60,8 @@ class Http2Session final : public io::StreamHandler, public std::enable_shared_f
   void abandon();
 
   void set_stream_limit(std::uint32_t streams);
+  void peer_is_known();
+  bool is_known() const { return known_; }
   /// Sends what was written and GOAWAY, then closes; in a later turn.
   void close_soon();
 
@@ -64,6 +72,8 @@ class Http2Session final : public io::StreamHandler, public std::enable_shared_f
   void reset(Http2Stream& stream, std::uint32_t error_code);
   void consume(Http2Stream& stream, std::size_t bytes);
   void allow_pauses(Http2Stream& stream);
+  /// `bytes` more of this stream wait. It may be over its budget by that and fail, soon.
+  void note_unsent(Http2Stream& stream, std::size_t bytes);
   void note_sent(Http2Stream& stream, std::size_t bytes);
   /// Writes what is ready, now. Not from inside nghttp2; see can_flush().
   void flush();
@@ -86,7 +96,12 @@ class Http2Session final : public io::StreamHandler, public std::enable_shared_f
     int status = 0;
     Headers headers;
     std::size_t bytes = 0;
-    bool too_large = false;
+    int refusal = 0;  // the status that answers it, else 0
+    std::string flaw;
+    void refuse(int with, std::string why) {
+      refusal = with;
+      flaw = std::move(why);
+    }
   };
 
   Http2Session(io::Loop& loop, std::unique_ptr<io::Stream> stream, RequestHandler* handler, Options options,
@@ -106,6 +121,27 @@ class Http2Session final : public io::StreamHandler, public std::enable_shared_f
   void on_keepalive();
   void on_write_stall();
 
+  std::unique_ptr<ClientExchange> open_failed(Status why, ExchangeHandler* handler);
+  void submit_response(Http2Stream& stream, const ResponseHead& head, bool end);
+  void announce_streams(std::uint32_t streams);
+
+  // What streams owe (http2_debts.cc).
+  /// Answers a request in place of its handler; the exchange's user is told nothing.
+  void answer(Http2Stream& stream, int status, std::string_view message);
+  /// Resets the stream; its handler learns `why` from the loop.
+  void fail_stream(Http2Stream& stream, std::uint32_t error_code, Status why);
+  void note_framed(std::size_t bytes);
+  void forget_unsent(Http2Stream& stream);
+  void relieve();
+  std::size_t unsent_budget() const;
+  std::size_t window_budget() const;
+  void give_connection_credit();
+  bool owes_body(const Http2Stream& stream) const;
+  void watch_debts();
+  void on_debts();
+  void time_out_body(Http2Stream& stream);
+  void deliver_failures();
+
   Http2Stream* new_stream(std::int32_t id);
   void delete_stream(Http2Stream* stream);
   Http2Stream* find(std::int32_t id) const;
@@ -122,6 +158,9 @@ class Http2Session final : public io::StreamHandler, public std::enable_shared_f
   static int on_header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t*, std::size_t,
                        const std::uint8_t*, std::size_t, std::uint8_t, void*);
   static int on_frame_recv(nghttp2_session*, const nghttp2_frame*, void*);
+  static int on_invalid_header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t*, std::size_t,
+                               const std::uint8_t*, std::size_t, std::uint8_t, void*);
+  static int on_frame_not_send(nghttp2_session*, const nghttp2_frame*, int, void*);
   static int on_frame_send(nghttp2_session*, const nghttp2_frame*, void*);
   static int on_data_chunk(nghttp2_session*, std::uint8_t, std::int32_t, const std::uint8_t*, std::size_t,
                            void*);
@@ -154,6 +193,13 @@ class Http2Session final : public io::StreamHandler, public std::enable_shared_f
 
   std::shared_ptr<const void> alive_ = std::make_shared<char>();
 
+  LargeHead large_head_;
+  UnsentShare unsent_share_;
+  std::size_t unsent_ = 0;  // bytes that wait in all streams
+  std::uint32_t announced_streams_ = 0;
+  bool known_ = false;     // the peer has proved who it is
+  bool failures_ = false;  // there are streams that are gone and whose handlers have to be told
+  bool sending_ = false;   // nghttp2 is asked for frames: nobody may be called
   bool in_nghttp2_ = false;
   bool flush_scheduled_ = false;
   bool read_scheduled_ = false;
@@ -169,6 +215,7 @@ class Http2Session final : public io::StreamHandler, public std::enable_shared_f
   io::Timer write_stall_;
   io::Timer keepalive_;
   io::Timer max_age_;
+  io::Timer debts_;  // looks at what streams owe, while some do
   Clock::TimePoint last_read_;
   Clock::TimePoint ping_sent_{};
   bool ping_outstanding_ = false;

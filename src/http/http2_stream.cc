@@ -23,6 +23,7 @@ Http2Handle::~Http2Handle() {
   Http2Stream& stream = *stream_;
   stream.handle = nullptr;
   stream.handler = nullptr;
+  if (stream.gone) return;
   // What is complete on our side goes on leaving without its handle: a server's response whatever the state
   // of the request (on_frame_send stops the rest of the request), a client's request only if it was answered.
   const bool server = stream.session->is_server();
@@ -36,10 +37,11 @@ void Http2Handle::set_handler(ExchangeHandler* handler) {
 }
 
 void Http2Handle::write(std::span<const std::byte> data) {
-  if (stream_ == nullptr || data.empty() || stream_->end_wanted) return;
+  if (!can_act() || data.empty() || stream_->reset_wanted) return;
   Http2Stream& stream = *stream_;
   Http2Session& session = *stream.session;
-  if (stream.swallow_body) {
+  if (stream.end_wanted && !stream.refused) return;
+  if (stream.swallow_body || stream.refused) {
     session.note_sent(stream, data.size());
     return;
   }
@@ -50,7 +52,7 @@ void Http2Handle::write(std::span<const std::byte> data) {
     session.flush();
     data = std::exchange(stream.view, {});
   }
-  if (data.empty()) return;
+  if (data.empty() || stream.gone || stream.reset_wanted) return;
   // A stream that is always a little behind never gets empty: what has left is dropped once it is the larger
   // part.
   if (stream.out_at > stream.out.size() / 2) {
@@ -59,10 +61,11 @@ void Http2Handle::write(std::span<const std::byte> data) {
   }
   stream.out.append(reinterpret_cast<const char*>(data.data()), data.size());
   session.resume(stream);
+  session.note_unsent(stream, data.size());
 }
 
 void Http2Handle::end(const Headers& trailers) {
-  if (stream_ == nullptr || stream_->end_wanted) return;
+  if (!can_act() || stream_->end_wanted) return;
   stream_->end_wanted = true;
   stream_->trailers = trailers;
   stream_->session->resume(*stream_);
@@ -71,21 +74,21 @@ void Http2Handle::end(const Headers& trailers) {
 std::size_t Http2Handle::unsent() const { return stream_ == nullptr ? 0 : stream_->waiting(); }
 
 void Http2Handle::consume(std::size_t bytes) {
-  if (stream_ != nullptr) stream_->session->consume(*stream_, bytes);
+  if (can_act()) stream_->session->consume(*stream_, bytes);
 }
 
 void Http2Handle::reset() {
   if (stream_ == nullptr) return;
   stream_->handler = nullptr;
-  stream_->session->reset(*stream_, NGHTTP2_CANCEL);
+  if (!stream_->gone) stream_->session->reset(*stream_, NGHTTP2_CANCEL);
 }
 
 void Http2Handle::allow_pauses() {
-  if (stream_ != nullptr) stream_->session->allow_pauses(*stream_);
+  if (can_act()) stream_->session->allow_pauses(*stream_);
 }
 
 void Http2Handle::respond(const ResponseHead& head, bool end) {
-  if (stream_ != nullptr && !stream_->head_sent) stream_->session->respond(*stream_, head, end);
+  if (can_act() && !stream_->head_sent) stream_->session->respond(*stream_, head, end);
 }
 
 std::string_view Http2Handle::peer() const {

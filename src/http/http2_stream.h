@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "http/exchange.h"
+#include "http/pace.h"
 
 namespace towline::http {
 
@@ -34,6 +35,7 @@ struct Http2Stream {
   bool end_framed = false;    // END_STREAM is on its way
   bool reset_wanted = false;  // reset() was called
   bool waits_for_data = false;
+  bool refused = false;       // an answer of ours went in place of the response
   bool pauses = false;        // the peer may leave our bytes unread
   bool swallow_body = false;  // the response may have no body (HEAD, 204, 304)
 
@@ -45,6 +47,13 @@ struct Http2Stream {
   bool remote_ended = false;
   bool is_head_request = false;
   bool expects_continue = false;
+
+  // What it owes, and why it fails.
+  Pace body_pace;    // of bytes that the client still owes
+  Pace unread_pace;  // of bytes that the peer leaves unread
+  Status failure;    // told instead of the reset's code
+  int informational = 0;
+  bool gone = false;  // nghttp2 has closed it; only its handler has still to be told
 
   // The session's list of streams.
   Http2Stream* previous = nullptr;
@@ -79,6 +88,8 @@ class Http2Handle {
   Http2Stream* stream() const { return stream_; }
 
  private:
+  bool can_act() const { return stream_ != nullptr && !stream_->gone; }
+
   Http2Stream* stream_;
   io::Loop& loop_;
   std::unique_ptr<const std::string> peer_;  // where it is not the session's

@@ -6,6 +6,7 @@
 
 #include "http/exchange.h"
 #include "http/limits.h"
+#include "http/load.h"
 
 namespace towline::io {
 class Loop;
@@ -22,10 +23,14 @@ class ServerConnection {
   virtual void drain() = 0;
   /// Requests under way.
   virtual std::size_t active() const = 0;
+  /// Whether the peer has proved who it is, see ServerExchange::peer_is_known.
+  virtual bool is_known() const = 0;
 };
 
 struct ServerConnectionOptions {
   Limits limits;
+  /// What it shares with other connections.
+  Loads loads;
   /// HTTP/2 keepalive enforcement: a peer that pings more often than this is sent GOAWAY with
   /// ENHANCE_YOUR_CALM ("too_many_pings"), as gRPC servers do. Zero: no enforcement.
   std::chrono::milliseconds min_ping_interval{20'000};

@@ -41,6 +41,8 @@ class Sniffer final : public ServerConnection, public io::StreamHandler {
   }
   std::size_t active() const override { return connection_ ? connection_->active() : 0; }
 
+  bool is_known() const override { return connection_ && connection_->is_known(); }
+
   void on_readable() override { look(); }
   void on_writable() override {}
 

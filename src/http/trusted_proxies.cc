@@ -40,6 +40,8 @@ std::optional<Address> address_of(std::string_view entry) {
 
 }  // namespace
 
+std::string peer_bytes(std::string_view peer) { return io::address_bytes(std::string(host_of(peer))); }
+
 Result<TrustedProxies> TrustedProxies::parse(const std::vector<std::string>& networks) {
   TrustedProxies proxies;
   for (const std::string& text : networks) {
@@ -62,8 +64,10 @@ bool TrustedProxies::trusts(std::string_view bytes) const {
   return std::ranges::any_of(networks_, [&](const io::Network& network) { return network.contains(bytes); });
 }
 
+bool TrustedProxies::has(std::string_view peer) const { return trusts(peer_bytes(peer)); }
+
 std::optional<std::string> TrustedProxies::client_of(std::string_view peer, const Headers& headers) const {
-  if (networks_.empty() || !trusts(io::address_bytes(std::string(host_of(peer))))) return std::nullopt;
+  if (networks_.empty() || !has(peer)) return std::nullopt;
   std::optional<std::string> client;
   for (std::size_t i = headers.size(); i-- > 0;) {
     const auto [name, value] = headers.at(i);

@@ -3,6 +3,7 @@
 #include <string_view>
 #include <utility>
 
+#include "http/error_response.h"
 #include "http/simple.h"
 #include "http/websocket.h"
 #include "io/stream.h"
@@ -26,7 +27,7 @@ bool is_agent_path(std::string_view path) {
 void Front::on_request(http::RequestHead head, bool has_body,
                        std::unique_ptr<http::ServerExchange> exchange) {
   const Routes* const routes = routes_.load(std::memory_order_acquire);
-  if (routes == nullptr) return http::send(*exchange, http::json_message(503, "the server is starting"));
+  if (routes == nullptr) return http::send(*exchange, http::error_response(503, "the server is starting"));
   if (auto client = proxies_.client_of(exchange->peer(), head.headers))
     exchange->set_peer(std::move(*client));
   if (grpc::Server::is_grpc(head))

@@ -148,6 +148,7 @@ class ServerImpl final : public Server {
     // other.
     options.connection.limits.connection_window = 64 * 1024 * 1024;
     options.max_connections = flags_.max_connections;
+    options.proxies = flags_.trusted_proxies;
     auto started = http::Host::start(loops_, std::move(options), front_, log_);
     if (!started) return started.error().with_prefix("--listen");
     host_ = std::move(*started);

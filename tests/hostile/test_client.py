@@ -2,7 +2,10 @@
 
 import contextlib
 import gzip
+import json
 import random
+import re
+import select
 import socket
 import ssl
 import struct
@@ -51,9 +54,9 @@ def test_garbage_is_answered_by_an_end(system, tls):
     (b"POST /api/v4/projects HTTP/1.1\r\nHost: a\r\nContent-Length: -3\r\n\r\n", (400,)),
     (b"POST /api/v4/projects HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n", (400, 413)),
     (b"POST /api/v4/projects HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", (400, 501)),
-    (b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", (400, 414, 431)),
-    (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 100_000 + b"\r\n\r\n", (431,)),
-    (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"".join(b"X-%d: y\r\n" % i for i in range(400)) + b"\r\n", (431,)),
+    (b"GET /" + b"a" * 1_100_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", (400, 414, 431)),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 1_100_000 + b"\r\n\r\n", (431,)),
+    (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"".join(b"X-%d: y\r\n" % i for i in range(1200)) + b"\r\n", (431,)),
 ])
 def test_a_malformed_or_oversized_head_is_refused_and_the_connection_ends(system, request_bytes, statuses):
     sock = cleartext(system)
@@ -61,6 +64,32 @@ def test_a_malformed_or_oversized_head_is_refused_and_the_connection_ends(system
     answer = read_all(sock)
     sock.close()
     assert answer.startswith(b"HTTP/1.1 ") and int(answer[9:12]) in statuses, answer[:200]
+    status = json.loads(answer.split(b"\r\n\r\n", 1)[1])  # as kubectl prints it
+    assert (status["kind"], status["code"]) == ("Status", int(answer[9:12])) and status["message"]
+
+
+def test_a_large_head_passes_and_many_at_once_wait_their_turn(system):
+    """As much as a Kubernetes API server takes; but not from everybody at once."""
+    with others_are_served(system, 32 * MIB):
+        sock = cleartext(system)
+        sock.sendall(b"GET /api/v4/version HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX: " + b"y" * 1_000_000 + b"\r\n\r\n")
+        assert int(read_all(sock)[9:12]) not in (431, 503)
+        socks = [cleartext(system) for _ in range(100)]
+        for sock in socks:
+            with contextlib.suppress(OSError):
+                sock.sendall(b"GET /api/v4/version HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 300_000)
+        time_over = time.monotonic() + 30
+        refused = 0
+        while refused < 36 and time.monotonic() < time_over:  # of 100, a host collects 64
+            ready, _, _ = select.select(socks, [], [], 1)
+            for sock in ready:
+                answer = read_all(sock, 5)
+                assert answer == b"" or answer.startswith((b"HTTP/1.1 503 ", b"HTTP/1.1 408 ")), answer[:100]
+                refused += answer.startswith(b"HTTP/1.1 503 ")
+                socks.remove(sock)
+        assert refused >= 36
+        for sock in socks:
+            sock.close()
 
 
 def test_what_follows_a_malformed_body_is_no_request(system):
@@ -86,7 +115,7 @@ def test_headers_without_end_take_no_memory(system):
 
 def test_headers_beyond_the_limit_end_the_stream_or_the_connection(system):
     client = Http2(system)
-    extra = [(f"x-{i}", os.urandom(3000).hex()) for i in range(40)]  # 240 KB that HPACK cannot shrink
+    extra = [(f"x-{i}", os.urandom(3000).hex()) for i in range(200)]  # 1.2 MB that HPACK hardly shrinks
     try:
         stream = client.request(extra=extra)
         client.flush()
@@ -98,6 +127,31 @@ def test_headers_beyond_the_limit_end_the_stream_or_the_connection(system):
     assert not answer or dict(answer[0].headers)[b":status"] == b"431"
     assert stream
     client.close()
+
+
+@pytest.mark.parametrize("name, value", [("authorization", "Bearer glpat-wrong "), ("x-tab", "\tx"),
+                                         ("x-blank", " "), ("x-latin", "caf\u00e9")])
+def test_a_blank_or_a_foreign_letter_in_a_field_is_answered(system, name, value):
+    """A reset in place of an answer makes honest clients ask again and again."""
+    with contextlib.closing(Http2(system)) as client:
+        client.h2.config.validate_outbound_headers = client.h2.config.normalize_outbound_headers = False
+        stream = client.h2.get_next_available_stream_id()
+        client.h2.send_headers(stream, [(":method", "GET"), (":path", "/api/v4/version"), (":scheme", "https"),
+                                        (":authority", "localhost"), (name, value.encode("latin-1"))], end_stream=True)
+        client.flush()
+        seen = client.events_until(lambda e: isinstance(e, (h2.events.ResponseReceived, h2.events.StreamReset)))
+        assert any(isinstance(e, h2.events.ResponseReceived) for e in seen), seen
+
+
+def test_a_control_character_in_a_field_is_answered_by_400(system):
+    with contextlib.closing(Http2(system)) as client:
+        client.h2.config.validate_outbound_headers = client.h2.config.normalize_outbound_headers = False
+        stream = client.h2.get_next_available_stream_id()
+        client.h2.send_headers(stream, [(":method", "GET"), (":path", "/api/v4/version"), (":scheme", "https"),
+                                        (":authority", "localhost"), ("x", b"a\r\nb: c")], end_stream=True)
+        client.flush()
+        seen = client.events_until(lambda e: isinstance(e, (h2.events.ResponseReceived, h2.events.StreamReset)))
+        assert [dict(e.headers)[b":status"] for e in seen if isinstance(e, h2.events.ResponseReceived)] == [b"400"]
 
 
 def test_continuation_frames_without_end_are_cut_off(system):
@@ -138,7 +192,7 @@ def test_more_streams_than_allowed_are_refused_and_the_others_run(system, api):
         # The library would keep the limit; this peer does not.
         client.h2.remote_settings[h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS] = 1 << 20
         client.h2.remote_settings.acknowledge()
-        for _ in range(allowed + 100):
+        for _ in range(allowed + 300):  # once the first is known to be a user's, more are allowed
             client.request("/hang")
         client.flush()
         # RFC 9113, section 5.1.2: an error of the streams, or of the connection.
@@ -149,10 +203,10 @@ def test_more_streams_than_allowed_are_refused_and_the_others_run(system, api):
                 refused.append(event.error_code)
             if isinstance(event, h2.events.ConnectionTerminated):
                 ended.append(event.error_code)
-            return ended or len(refused) == 100
+            return ended or len(refused) >= 100
 
         client.events_until(enough)
-        assert ended == [h2.errors.ErrorCodes.PROTOCOL_ERROR] or refused == [h2.errors.ErrorCodes.REFUSED_STREAM] * 100
+        assert ended == [h2.errors.ErrorCodes.PROTOCOL_ERROR] or set(refused) == {h2.errors.ErrorCodes.REFUSED_STREAM}
         client.close()
     api.release()
     api.wait_idle()
@@ -207,6 +261,29 @@ def test_a_client_that_gives_no_window_costs_a_window(system, api):
         heads = []
         client.events_until(lambda e: isinstance(e, h2.events.ResponseReceived) and (heads.append(1) or len(heads) == 100))
     api.wait_idle()
+
+
+def test_strangers_that_read_no_answer_cost_little(system):
+    """The page's files, asked for a thousand times and never read."""
+    sock = cleartext(system)
+    sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    page = read_all(sock).decode()
+    assets = re.findall(r'(?:src|href)="(/[^"]+\.(?:js|css))"', page)
+    assert assets, page
+    with others_are_served(system):
+        clients = [Http2(system) for _ in range(10)]
+        for client in clients:
+            client.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+            for i in range(100):
+                stream = client.h2.get_next_available_stream_id()
+                client.h2.send_headers(stream, [(":method", "GET"), (":path", assets[i % len(assets)]), (":scheme", "https"),
+                                                (":authority", "localhost")], end_stream=True)
+            client.flush()
+        for client in clients:
+            heads = []
+            client.events_until(lambda e: isinstance(e, h2.events.ResponseReceived) and (heads.append(1) or len(heads) >= 50))
+        for client in clients:
+            client.close()
 
 
 # Those who take their time.
