@@ -1,9 +1,8 @@
 #include "control/api/params.h"
 
-#include <charconv>
-
 #include <boost/json.hpp>
 
+#include "base/decimal.h"
 #include "base/encoding.h"
 #include "base/text.h"
 #include "control/utf8.h"
@@ -128,9 +127,11 @@ std::int64_t Params::number(std::string_view name) {
 std::int64_t Params::number_or(std::string_view name, std::int64_t otherwise) {
   const auto text = as_text(name);
   if (!text || text->empty()) return otherwise;
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
-  if (error == std::errc() && end == text->data() + text->size()) return number;
+  if (*text == "0") return 0;
+  const bool negative = text->front() == '-';
+  if (const auto number = parse_id(std::string_view(*text).substr(negative ? 1 : 0))) {
+    return negative ? -*number : *number;
+  }
   refuse(std::string(name) + " is invalid: it must be a number");
   return otherwise;
 }

@@ -1,8 +1,8 @@
 #include "control/api/router.h"
 
-#include <charconv>
 #include <vector>
 
+#include "base/decimal.h"
 #include "base/encoding.h"
 
 namespace towline::control::api {
@@ -52,12 +52,7 @@ bool match_all(const std::vector<std::string_view>& pattern, const Parts& parts,
 
 Viewer Context::viewer() const { return caller ? Viewer{caller->user.id, caller->user.admin} : Viewer{}; }
 
-std::int64_t Context::number(const std::string& name) const {
-  const std::string& text = part(name);
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size() ? number : 0;
-}
+std::int64_t Context::number(const std::string& name) const { return parse_id(part(name)).value_or(0); }
 
 Result<Match> match(std::span<const std::span<const Route>> tables, std::string_view method,
                     std::string_view path) {

@@ -1,8 +1,8 @@
 #include "control/graphql/types.h"
 
-#include <charconv>
 #include <memory>
 
+#include "base/decimal.h"
 #include "control/store/agent_table.h"
 #include "control/store/database.h"
 #include "control/store/user_table.h"
@@ -35,11 +35,8 @@ std::string global_id(std::string_view kind, std::int64_t id) {
 
 Result<std::int64_t> number_of(const std::string& global_id, std::string_view kind) {
   const std::string prefix = std::string(kScheme) + std::string(kind) + "/";
-  std::int64_t id = 0;
   if (global_id.starts_with(prefix)) {
-    const char* const end = global_id.data() + global_id.size();
-    const auto read = std::from_chars(global_id.data() + prefix.size(), end, id);
-    if (read.ec == std::errc() && read.ptr == end && id > 0) return id;
+    if (const auto id = parse_id(std::string_view(global_id).substr(prefix.size()))) return *id;
   }
   return fail(Code::kInvalidArgument, "\"" + global_id + "\" is not an id of the form " + prefix + "1");
 }

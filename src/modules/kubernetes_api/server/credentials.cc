@@ -1,7 +1,8 @@
 #include "modules/kubernetes_api/server/credentials.h"
 
-#include <charconv>
 #include <string_view>
+
+#include "base/decimal.h"
 
 namespace towline::kubernetes_api {
 namespace {
@@ -31,10 +32,9 @@ Result<ProxyCredential> parse_credential(std::string_view authorization) {
   if (id_end == std::string_view::npos) return refuse("the token does not name an agent");
   ProxyCredential credential;
   const std::string_view id = rest.substr(0, id_end);
-  const auto [end, error] = std::from_chars(id.data(), id.data() + id.size(), credential.agent_id);
-  if (error != std::errc() || end != id.data() + id.size() || credential.agent_id <= 0) {
-    return refuse("the agent id is not a number");
-  }
+  const auto agent_id = parse_id(id);
+  if (!agent_id) return refuse("the agent id is not a number");
+  credential.agent_id = *agent_id;
   const std::string_view token = rest.substr(id_end + 1);
   if (token.empty() || token.size() > 512) return refuse("the token is empty or too long");
   credential.token = Secret(std::string(token));
