@@ -115,8 +115,9 @@ TEST_F(BackendTest, ABrokenFileLeavesTheLastGoodOneInForceEvenAfterARestart) {
   configure("observability:\n  logging:\n    level: loud\n");
   for (int start = 0; start < 2; ++start) {
     Configurations fresh(core);
-    const auto now = start == 0 ? configuration() : fresh.current(agent);
-    ASSERT_TRUE(now.has_value());
+    const auto current = (start == 0 ? configurations : fresh).current(agent);
+    ASSERT_TRUE(current.has_value());
+    const AgentConfiguration* const now = &current->configuration;
     EXPECT_EQ(now->commit_id, good->commit_id);
     EXPECT_EQ(now->file->observability().logging().level(), gitlab::agent::agentcfg::debug);
   }
@@ -196,11 +197,16 @@ TEST_F(BackendTest, APersonIsImpersonatedWithAllRolesUpToHis) {
                           R"({"name":"s","path":"s","parent_id":)" + std::to_string(group) + "}")
                        .at("id")
                        .as_int64();
-  add_member("/groups/g", dev, 30);
-  add_member("/projects/root%2Fdemo", dev, 20);
-  configure(
-      "user_access:\n  access_as: {user: {}}\n  projects: [{id: root/demo}]\n  groups: [{id: G/S}, {id: "
-      "g/s}]\n");
+  project = make_project("demo", root, R"(,"namespace_id":)" + std::to_string(group));
+  agent = expect(201, "POST", "/projects/g%2Fdemo/cluster_agents", root.token, R"({"name":"a"})")
+              .at("id")
+              .as_int64();
+  add_member("/groups/g%2Fs", dev, 30);
+  add_member("/projects/g%2Fdemo", dev, 20);
+  put_file("g%2Fdemo", "%2Egitlab%2Fagents%2Fa%2Fconfig.yaml",
+           "user_access:\n  access_as: {user: {}}\n  projects: [{id: g/demo}]\n  groups: [{id: G/S}, {id: "
+           "g/s}]\n",
+           root.token);
   const auto allowed = access(dev);
   ASSERT_TRUE(allowed.has_value()) << allowed.error().to_string();
   ASSERT_TRUE(allowed->as.has_value());
@@ -234,12 +240,20 @@ TEST_F(BackendTest, EveryChangeThatMayAlterRightsShowsInTheGeneration) {
   EXPECT_EQ(code_of(dev), Code::kOk);
   usage.flush();
   EXPECT_FALSE(grew());
+  expect(200, "PUT", "/projects/root%2Fdemo/members/" + std::to_string(dev.id), root.token,
+         R"({"access_level":20})");
+  EXPECT_TRUE(grew());
+  EXPECT_EQ(code_of(dev), Code::kPermissionDenied);
   expect(204, "DELETE", "/projects/root%2Fdemo/members/" + std::to_string(dev.id), root.token);
   EXPECT_TRUE(grew());
   EXPECT_EQ(code_of(dev), Code::kPermissionDenied);
   expect(201, "POST", "/users/" + std::to_string(dev.id) + "/block", root.token);
   EXPECT_TRUE(grew());
   EXPECT_EQ(code_of(dev), Code::kUnauthenticated);
+  configure("user_access:\n  access_as: {agent: {}}\n");
+  EXPECT_TRUE(grew());
+  EXPECT_EQ(code_of(root), Code::kPermissionDenied);
+  EXPECT_FALSE(grew());
   expect(204, "DELETE", "/personal_access_tokens/self", root.token);
   EXPECT_TRUE(grew());
 }

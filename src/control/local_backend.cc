@@ -51,8 +51,11 @@ void LocalBackend::agent_by_token(io::Loop& loop, Secret token, Answer<Authentic
 
 void LocalBackend::agent_configuration(io::Loop& loop, std::int64_t agent_id,
                                        Answer<AgentConfiguration> answer) {
-  ask<AgentConfiguration>(loop, std::move(answer),
-                          [this, agent_id] { return configurations_.current(agent_id); });
+  ask<AgentConfiguration>(loop, std::move(answer), [this, agent_id]() -> Result<AgentConfiguration> {
+    auto current = configurations_.current(agent_id);
+    if (!current) return fail(current.error());
+    return std::move(current->configuration);
+  });
 }
 
 void LocalBackend::access_by_token(io::Loop& loop, std::int64_t agent_id, Secret token,

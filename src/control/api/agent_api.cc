@@ -2,6 +2,7 @@
 
 #include "base/installation.h"
 #include "control/api/agents.h"
+#include "control/config/configuration_file.h"
 #include "control/domain/agents.h"
 #include "control/domain/configurations.h"
 #include "control/domain/usage.h"
@@ -53,6 +54,20 @@ json::object installation(const Core& core, const AgentRecord& agent, const std:
 
 namespace {
 
+// A configuration that cannot be judged is that agent's alone: the list is of all of them.
+ConfigurationVerdict verdict_of(Core& core, const AgentRecord& agent) {
+  auto verdict = core.configurations.verdict(agent.id);
+  if (verdict) return std::move(*verdict);
+  const std::string path = config::configuration_path(agent.name);
+  core.log.warn("agent configuration cannot be read now",
+                {{"agent_id", agent.id}, {"error", verdict.error().to_string()}});
+  return {.state = "invalid",
+          .path = path,
+          .commit_id = {},
+          .content = {},
+          .fault = path + ": cannot be read now"};
+}
+
 // Beside each agent, in the order given: how it is, and what its configuration is worth.
 Status add_status(Context& context, const Project& project, const std::vector<AgentRecord>& agents,
                   json::array& items) {
@@ -65,11 +80,9 @@ Status add_status(Context& context, const Project& project, const std::vector<Ag
     for (const AgentConnection& each : *connections) {
       if (each.agent_id == agents[i].id) own.push_back(each);
     }
-    auto verdict = context.core.configurations.verdict(agents[i].id);
-    if (!verdict) return verdict.error();
     json::object& item = items[i].as_object();
     item["status"] = render(status_of(agents[i], own, context.core.version), agents[i]);
-    item["configuration"] = render(*verdict);
+    item["configuration"] = render(verdict_of(context.core, agents[i]));
   }
   return {};
 }

@@ -1,4 +1,5 @@
 // What the page of an agent shows beside the agent itself.
+#include <array>
 #include <map>
 
 #include <boost/json.hpp>
@@ -6,8 +7,10 @@
 #include "control/agent_doctor.h"
 #include "control/api/agents.h"
 #include "control/api/respond.h"
+#include "control/config/configuration_file.h"
 #include "control/domain/configurations.h"
 #include "control/domain/contents.h"
+#include "control/domain/names.h"
 #include "control/domain/usage.h"
 #include "control/store/agent_event_table.h"
 #include "control/store/agent_table.h"
@@ -99,7 +102,38 @@ std::string agent_of(const git::TreeEntry& file) {
   return file.path.substr(start, file.path.rfind('/') - start);
 }
 
-// The configuration files of the default branch, with the agents that follow them.
+// Files that were probably meant to be configurations; few are enough to say so.
+Status add_look_alikes(Context& context, const Project& project, json::array& items) {
+  constexpr std::array<const char*, 3> kWrong = {"config.yml", "Config.yaml", "Config.yml"};
+  constexpr std::size_t kFew = 20;
+  auto repository = Contents(context.core).open(project);
+  if (!repository) return repository.error();
+  auto head = repository->branch_head(project.default_branch);
+  if (!head) return head.error();
+  for (const char* name : kWrong) {
+    if (!*head) break;
+    auto files = repository->files_in_folders(**head, std::string(kFolder), name, 0, kFew);
+    if (!files) continue;
+    for (const git::TreeEntry& file : files->entries) {
+      items.emplace_back(
+          json::object{{"name", to_utf8(agent_of(file))},
+                       {"path", to_utf8(file.path)},
+                       {"agent_id", nullptr},
+                       {"warning", "the file's name must be " + std::string(config::kFileName)}});
+    }
+  }
+  return {};
+}
+
+// Why no agent follows a configuration file; null when one does or can.
+json::value folder_warning(const git::TreeEntry& file) {
+  const Status possible = check_agent_name(agent_of(file));
+  return possible.ok() ? json::value(nullptr)
+                       : json::value(to_utf8("no agent can have this folder: " + possible.message()));
+}
+
+// The configuration files of the default branch, with the agents that follow them, and behind the last those
+// that nobody follows.
 Result<http::Response> list_configurations(Context& context) {
   auto project = find_project(context, kReadAgents);
   if (!project) return fail(project.error());
@@ -121,7 +155,11 @@ Result<http::Response> list_configurations(Context& context) {
     const auto id = ids.find(agent_of(file));
     items.emplace_back(json::object{{"name", to_utf8(agent_of(file))},
                                     {"path", to_utf8(file.path)},
-                                    {"agent_id", json_id(id == ids.end() ? 0 : id->second)}});
+                                    {"agent_id", json_id(id == ids.end() ? 0 : id->second)},
+                                    {"warning", folder_warning(file)}});
+  }
+  if (page.number == 1 && !files->more) {
+    if (Status status = add_look_alikes(context, project->project, items); !status.ok()) return fail(status);
   }
   return list_response(context, page, files->total, files->more, std::move(items));
 }

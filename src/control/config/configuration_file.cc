@@ -2,128 +2,23 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
+#include <string_view>
 #include <utility>
 
-#include "base/typing.h"
-#include "control/utf8.h"
+#include "base/text.h"
+#include "control/config/configuration_reader.h"
+#include "control/config/yaml_text.h"
 #include "proto/agentcfg.pb.h"
 
 namespace towline::control::config {
 namespace {
 
 namespace cfg = gitlab::agent::agentcfg;
-using NodePtr = std::shared_ptr<const Node>;
 
-constexpr std::size_t kMaxFaults = 20;
-
-// Collects what is wrong while the tree is read.
-struct Report {
-  std::vector<Fault> faults;
-  std::vector<Fault> warnings;
-
-  void fault(const Node& at, std::string message) {
-    if (faults.size() < kMaxFaults) faults.push_back({at.place, std::move(message)});
-  }
-  void warn(const Node& at, std::string message) {
-    if (warnings.size() < kMaxFaults) warnings.push_back({at.place, std::move(message)});
-  }
-};
-
-const char* kind_name(const Node& node) {
-  switch (node.kind) {
-    case Node::Kind::kNull:
-      return "nothing";
-    case Node::Kind::kScalar:
-      return node.quoted ? "a text" : "a plain value";
-    case Node::Kind::kSequence:
-      return "a list";
-    case Node::Kind::kMap:
-      return "a map";
-  }
-  return "";
-}
-
-// `path` is the dotted name of the value at hand, for messages.
-using Read = std::function<void(const Node& value, const std::string& path)>;
-struct Key {
-  const char* name;
-  Read read;
-};
-
-std::string join(const std::string& path, const std::string& key) {
-  return path.empty() ? key : path + "." + key;
-}
-
-// The known key that was probably meant; empty when none is near.
-std::string nearest(const std::string& text, const std::vector<Key>& keys) {
-  std::vector<std::string_view> names;
-  for (const Key& key : keys) names.emplace_back(key.name);
-  return std::string(nearest_word(text, names));
-}
-
-bool looks_like_other_type(const std::string& text) {
-  if (text == "true" || text == "false" || text == "True" || text == "False") return true;
-  return text.find_first_not_of("0123456789.+-eE_") == std::string::npos;
-}
-
-class Reader {
- public:
-  explicit Reader(Report& report) : report_(report) {}
-
-  void map(const Node& node, const std::string& path, const std::vector<Key>& keys) {
-    if (node.kind == Node::Kind::kNull) return;
-    if (node.kind != Node::Kind::kMap) return wrong(node, path, "a map");
-    for (const auto& [key, value] : node.entries) {
-      const Key* known = nullptr;
-      for (const Key& each : keys) {
-        if (key->text == each.name) known = &each;
-      }
-      if (known == nullptr) {
-        const std::string near = nearest(key->text, keys);
-        report_.warn(*key, "unknown key \"" + join(path, key->text) + "\"" +
-                               (near.empty() ? "" : "; did you mean \"" + near + "\"?"));
-      } else if (known->read == nullptr) {
-        report_.warn(*key,
-                     "\"" + join(path, key->text) + "\" is not supported by this server and has no effect");
-      } else {
-        known->read(*value, join(path, key->text));
-      }
-    }
-  }
-  /// At most `limit` elements.
-  void list(const Node& node, const std::string& path, std::size_t limit, const Read& read) {
-    if (node.kind == Node::Kind::kNull) return;
-    if (node.kind != Node::Kind::kSequence) return wrong(node, path, "a list");
-    if (node.items.size() > limit) {
-      return report_.fault(node, path + ": more than " + std::to_string(limit) + " entries");
-    }
-    for (std::size_t i = 0; i < node.items.size(); ++i) {
-      read(*node.items[i], path + "[" + std::to_string(i) + "]");
-    }
-  }
-  std::string text(const Node& node, const std::string& path) {
-    if (node.kind != Node::Kind::kScalar) return wrong(node, path, "a text"), std::string();
-    if (!node.quoted && looks_like_other_type(node.text)) {
-      report_.fault(node, path + ": must be a text; put \"" + node.text.substr(0, 100) + "\" in quotes");
-    }
-    if (!is_utf8(node.text)) return report_.fault(node, path + ": is not UTF-8"), std::string();
-    return node.text;
-  }
-  bool boolean(const Node& node, const std::string& path) {
-    if (node.kind != Node::Kind::kScalar || node.quoted || (node.text != "true" && node.text != "false")) {
-      wrong(node, path, "true or false");
-    }
-    return node.text == "true";
-  }
-  void wrong(const Node& node, const std::string& path, const std::string& wanted) {
-    const std::string name = path.empty() ? "the file" : path;
-    report_.fault(node, name + ": must be " + wanted + ", not " + kind_name(node));
-  }
-  Report& report() { return report_; }
-
- private:
-  Report& report_;
-};
+// Values of an entry of an access list that are valid in another place: there they choose, here they are
+// lost.
+constexpr std::string_view kKindsOfAccess[] = {"agent", "user", "ci_job", "ci_user", "impersonate"};
 
 Read text_into(Reader& reader, std::string* to) {
   return [&reader, to](const Node& node, const std::string& path) { *to = reader.text(node, path); };
@@ -135,17 +30,12 @@ void require_id(Reader& reader, const Node& node, const std::string& path, const
     reader.report().fault(node, path + ": \"id\" is missing or empty");
 }
 
-// A oneof: exactly one of the keys. An empty choice may be written "{}" or left blank.
-void choice(Reader& reader, const Node& node, const std::string& path, const std::vector<Key>& keys) {
-  if (node.kind == Node::Kind::kMap && node.entries.size() > 1) {
-    reader.report().fault(node, path + ": only one kind of access may be given");
-  }
-  reader.map(node, path, keys);
-}
-
+// A kind of access that takes nothing: "{}" or blank.
 Read empty_choice(Reader& reader, std::function<void()> choose) {
   return [&reader, choose = std::move(choose)](const Node& node, const std::string& path) {
-    if (node.kind != Node::Kind::kNull) reader.map(node, path, {});
+    const bool empty =
+        node.kind == Node::Kind::kNull || (node.kind == Node::Kind::kMap && node.entries.empty());
+    if (!empty) reader.report().fault(node, path + ": takes no values: say \"{}\"");
     choose();
   };
 }
@@ -185,6 +75,10 @@ void read_impersonate(Reader& reader, const Node& node, const std::string& path,
       cfg::ExtraKeyValCF& entry = *to.add_extra();
       reader.map(v, p,
                  {{"key", text_into(reader, entry.mutable_key())}, {"val", texts(entry.mutable_val())}});
+      if (lower_case(entry.key()) != entry.key()) {
+        reader.report().warn(v,
+                             p + ".key: Kubernetes makes \"" + shown(lower_case(entry.key())) + "\" of it");
+      }
     });
   };
   reader.map(node, path,
@@ -196,24 +90,42 @@ void read_impersonate(Reader& reader, const Node& node, const std::string& path,
 }
 
 void read_ci_access_as(Reader& reader, const Node& node, const std::string& path, cfg::CiAccessAsCF& to) {
-  choice(reader, node, path,
-         {{"agent", empty_choice(reader, [&] { to.mutable_agent(); })},
-          {"ci_job", empty_choice(reader, [&] { to.mutable_ci_job(); })},
-          {"impersonate", [&](const Node& value, const std::string& at) {
-             read_impersonate(reader, value, at, *to.mutable_impersonate());
-           }}});
+  reader.choice(node, path,
+                {{"agent", empty_choice(reader, [&] { to.mutable_agent(); })},
+                 {"ci_job", empty_choice(reader, [&] { to.mutable_ci_job(); })},
+                 {"impersonate",
+                  [&](const Node& value, const std::string& at) {
+                    read_impersonate(reader, value, at, *to.mutable_impersonate());
+                  }},
+                 {"ci_user", nullptr}});
+}
+
+// The beginning of an entry of an access list: `id`, and what must not stand beside it.
+bool begin_entry(Reader& reader, const Node& node, const std::string& path) {
+  if (node.kind != Node::Kind::kMap) return reader.wrong(node, path, "a map with \"id\""), false;
+  for (const auto& [key, value] : node.entries) {
+    if (std::find(std::begin(kKindsOfAccess), std::end(kKindsOfAccess), key->text) ==
+        std::end(kKindsOfAccess))
+      continue;
+    reader.report().fault(*key, "\"" + join(path, key->text) + "\" belongs below \"access_as\"");
+  }
+  return true;
 }
 
 // Entry is CiAccessProjectCF or CiAccessGroupCF, which have the same fields.
 template <typename Entry>
 void read_ci_entry(Reader& reader, const Node& node, const std::string& path, Entry& to) {
-  if (node.kind != Node::Kind::kMap) return reader.wrong(node, path, "a map with \"id\"");
+  if (!begin_entry(reader, node, path)) return;
   const auto access_as = [&](const Node& value, const std::string& at) {
     read_ci_access_as(reader, value, at, *to.mutable_access_as());
   };
   const auto environments = [&](const Node& value, const std::string& at) {
     reader.list(value, at, kMaxEntries,
                 [&](const Node& v, const std::string& p) { *to.add_environments() = reader.text(v, p); });
+    const bool none =
+        value.kind == Node::Kind::kNull || (value.kind == Node::Kind::kSequence && value.items.empty());
+    if (none)
+      reader.report().fault(value, at + ": lists nothing; without it the entry is for all environments");
   };
   const auto protected_only = [&](const Node& value, const std::string& at) {
     to.set_protected_branches_only(reader.boolean(value, at));
@@ -221,56 +133,113 @@ void read_ci_entry(Reader& reader, const Node& node, const std::string& path, En
   reader.map(node, path,
              {{"id", text_into(reader, to.mutable_id())},
               {"default_namespace", text_into(reader, to.mutable_default_namespace())},
-              {"access_as", access_as},
-              {"environments", environments},
-              {"protected_branches_only", protected_only}});
+              {"access_as", access_as, true},
+              {"environments", environments, true},
+              {"protected_branches_only", protected_only, true},
+              {"resource_management", nullptr}});
   require_id(reader, node, path, to.id());
-}
-
-void read_ci_access(Reader& reader, const Node& node, const std::string& path, cfg::CiAccessCF& to) {
-  const auto projects = [&](const Node& value, const std::string& at) {
-    reader.list(value, at, kMaxEntries, [&](const Node& v, const std::string& p) {
-      read_ci_entry(reader, v, p, *to.add_projects());
-    });
-  };
-  const auto groups = [&](const Node& value, const std::string& at) {
-    reader.list(value, at, kMaxEntries,
-                [&](const Node& v, const std::string& p) { read_ci_entry(reader, v, p, *to.add_groups()); });
-  };
-  reader.map(node, path, {{"projects", projects}, {"groups", groups}, {"instance", nullptr}});
 }
 
 template <typename Entry>
 void read_user_entry(Reader& reader, const Node& node, const std::string& path, Entry& to) {
-  if (node.kind != Node::Kind::kMap) return reader.wrong(node, path, "a map with \"id\"");
+  if (!begin_entry(reader, node, path)) return;
   reader.map(node, path, {{"id", text_into(reader, to.mutable_id())}});
   require_id(reader, node, path, to.id());
 }
 
-void read_user_access(Reader& reader, const Node& node, const std::string& path, cfg::UserAccessCF& to) {
+// The projects and groups of one of the sections, as they are listed.
+class Lists {
+ public:
+  Lists(Reader& reader, std::vector<ListedEntry>& listed, ListedEntry::Section section)
+      : reader_(reader), listed_(listed), section_(section) {}
+
+  // Entries of one kind, each read by `read` into what `add` gives.
+  template <typename Add, typename ReadEntry>
+  Read of(ListedEntry::Kind kind, Add add, ReadEntry read) {
+    return [=, this](const Node& value, const std::string& at) {
+      std::map<std::string, int> lines;  // where a path stands already
+      reader_.list(value, at, kMaxEntries, [&](const Node& v, const std::string& p) {
+        auto& entry = *add();
+        read(reader_, v, p, entry);
+        if (entry.id().empty()) return;
+        listed_.push_back({section_, kind, entry.id(), id_of(v).place, p + ".id"});
+        const auto [seen, fresh] = lines.try_emplace(lower_case(entry.id()), v.place.line);
+        if (fresh) return;
+        reader_.report().warn(id_of(v), p + ".id: \"" + shown(entry.id()) + "\" is listed already, in line " +
+                                            std::to_string(seen->second) + "; the last one counts");
+      });
+    };
+  }
+  bool empty() const {
+    return std::none_of(listed_.begin(), listed_.end(),
+                        [&](const ListedEntry& each) { return each.section == section_; });
+  }
+
+ private:
+  // Where messages about an entry point to.
+  static const Node& id_of(const Node& entry) {
+    for (const auto& [key, value] : entry.entries) {
+      if (key->text == "id") return *value;
+    }
+    return entry;
+  }
+
+  Reader& reader_;
+  std::vector<ListedEntry>& listed_;
+  ListedEntry::Section section_;
+};
+
+void read_ci_access(Reader& reader, const Node& node, const std::string& path, cfg::CiAccessCF& to,
+                    std::vector<ListedEntry>& listed) {
+  Lists lists(reader, listed, ListedEntry::Section::kCiAccess);
+  reader.map(node, path,
+             {{"projects", lists.of(
+                               ListedEntry::Kind::kProject, [&to] { return to.add_projects(); },
+                               read_ci_entry<cfg::CiAccessProjectCF>)},
+              {"groups", lists.of(
+                             ListedEntry::Kind::kGroup, [&to] { return to.add_groups(); },
+                             read_ci_entry<cfg::CiAccessGroupCF>)},
+              {"instance", nullptr}});
+}
+
+void read_user_access(Reader& reader, const Node& node, const std::string& path, cfg::UserAccessCF& to,
+                      std::vector<ListedEntry>& listed) {
   const auto access_as = [&](const Node& value, const std::string& at) {
-    choice(reader, value, at,
-           {{"agent", empty_choice(reader, [&] { to.mutable_access_as()->mutable_agent(); })},
-            {"user", empty_choice(reader, [&] { to.mutable_access_as()->mutable_user(); })}});
+    reader.choice(value, at,
+                  {{"agent", empty_choice(reader, [&] { to.mutable_access_as()->mutable_agent(); })},
+                   {"user", empty_choice(reader, [&] { to.mutable_access_as()->mutable_user(); })}});
   };
-  const auto projects = [&](const Node& value, const std::string& at) {
-    reader.list(value, at, kMaxEntries, [&](const Node& v, const std::string& p) {
-      read_user_entry(reader, v, p, *to.add_projects());
-    });
-  };
-  const auto groups = [&](const Node& value, const std::string& at) {
-    reader.list(value, at, kMaxEntries, [&](const Node& v, const std::string& p) {
-      read_user_entry(reader, v, p, *to.add_groups());
-    });
-  };
-  reader.map(node, path, {{"access_as", access_as}, {"projects", projects}, {"groups", groups}});
+  Lists lists(reader, listed, ListedEntry::Section::kUserAccess);
+  reader.map(node, path,
+             {{"access_as", access_as, true},
+              {"projects", lists.of(
+                               ListedEntry::Kind::kProject, [&to] { return to.add_projects(); },
+                               read_user_entry<cfg::UserAccessProjectCF>)},
+              {"groups", lists.of(
+                             ListedEntry::Kind::kGroup, [&to] { return to.add_groups(); },
+                             read_user_entry<cfg::UserAccessGroupCF>)}});
+  if (node.kind != Node::Kind::kMap) return;
   // Whose rights people get in the cluster is never guessed.
-  if (node.kind == Node::Kind::kMap && to.access_as().as_case() == cfg::UserAccessAsCF::AS_NOT_SET) {
+  const bool said = std::any_of(node.entries.begin(), node.entries.end(),
+                                [](const auto& entry) { return entry.first->text == "access_as"; });
+  if (!said) {
     reader.report().fault(node, path + ": \"access_as\" is missing: say \"agent: {}\" or \"user: {}\"");
+  } else if (lists.empty()) {
+    reader.report().warn(node, path + ": lists no projects and no groups, so that nobody may use the agent");
   }
 }
 
-void read_file(Reader& reader, const Node& node, cfg::ConfigurationFile& to) {
+// A section that is read and checked, but that nothing follows yet.
+void note_unused(Reader& reader, const Node& node, const std::string& name) {
+  for (const auto& [key, value] : node.entries) {
+    if (key->text != name || value->kind == Node::Kind::kNull) continue;
+    reader.report().warn(*key,
+                         "\"" + name + "\" has no effect yet: this version of the server does not follow it");
+  }
+}
+
+void read_file(Reader& reader, const Node& node, cfg::ConfigurationFile& to,
+               std::vector<ListedEntry>& listed) {
   // A section that is there but blank is the same as none.
   const auto section = [](auto read) -> Read {
     return [read](const Node& value, const std::string& at) {
@@ -287,18 +256,29 @@ void read_file(Reader& reader, const Node& node, cfg::ConfigurationFile& to) {
                  read_observability(reader, v, p, *to.mutable_observability());
                })},
               {"ci_access", section([&](const Node& v, const std::string& p) {
-                 read_ci_access(reader, v, p, *to.mutable_ci_access());
+                 read_ci_access(reader, v, p, *to.mutable_ci_access(), listed);
                })},
               {"user_access", section([&](const Node& v, const std::string& p) {
-                 read_user_access(reader, v, p, *to.mutable_user_access());
+                 read_user_access(reader, v, p, *to.mutable_user_access(), listed);
                })},
               {"flux", section(flux)},
               {"gitops", nullptr},
+              {"starboard", nullptr},
               {"container_scanning", nullptr},
-              {"remote_development", nullptr}});
+              {"remote_development", nullptr},
+              {"resource_management", nullptr}});
+  note_unused(reader, node, "ci_access");
+  note_unused(reader, node, "flux");
 }
 
 }  // namespace
+
+std::string plain_name(std::string_view name) {
+  std::string plain = lower_case(name);
+  std::replace(plain.begin(), plain.end(), '_', '-');
+  std::replace(plain.begin(), plain.end(), '.', '-');
+  return plain == "config-yml" ? "config-yaml" : plain;
+}
 
 std::string configuration_path(const std::string& agent_name) {
   return ".gitlab/agents/" + agent_name + "/config.yaml";
@@ -310,9 +290,10 @@ std::expected<ParsedConfiguration, std::vector<Fault>> parse_configuration(const
   auto file = std::make_shared<cfg::ConfigurationFile>();
   Report report;
   Reader reader(report);
-  if (*root != nullptr) read_file(reader, **root, *file);
+  std::vector<ListedEntry> listed;
+  if (*root != nullptr) read_file(reader, **root, *file, listed);
   if (!report.faults.empty()) return std::unexpected(std::move(report.faults));
-  return ParsedConfiguration{std::move(file), std::move(report.warnings)};
+  return ParsedConfiguration{std::move(file), std::move(report.warnings), std::move(listed)};
 }
 
 }  // namespace towline::control::config

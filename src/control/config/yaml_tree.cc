@@ -4,16 +4,20 @@
 #include <map>
 #include <set>
 #include <sstream>
+#include <utility>
 
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/mark.h>
 #include <yaml-cpp/parser.h>
 
+#include "control/config/yaml_text.h"
+
 namespace towline::control::config {
 namespace {
 
 using NodePtr = std::shared_ptr<Node>;
+using Entries = decltype(Node::entries);
 
 Place place_of(const YAML::Mark& mark) { return {mark.line + 1, mark.column + 1}; }
 
@@ -26,7 +30,7 @@ struct Stop {
 // other way out.
 class Builder final : public YAML::EventHandler {
  public:
-  explicit Builder(const YamlLimits& limits) : limits_(limits) {}
+  Builder(std::string_view text, const YamlLimits& limits) : text_(text), limits_(limits) {}
 
   std::shared_ptr<const Node> root() const { return root_; }
 
@@ -37,6 +41,9 @@ class Builder final : public YAML::EventHandler {
   }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
+    if (!quote_is_closed(text_, static_cast<std::size_t>(mark.pos))) {
+      stop(place_of(mark), "the quote that begins here is not closed");
+    }
     const bool quoted = tag == "!" || tag == "tag:yaml.org,2002:str";
     const bool null = !quoted && (value.empty() || value == "~" || value == "null");
     leaf(mark, anchor, null ? Node::Kind::kNull : Node::Kind::kScalar, value, quoted);
@@ -72,6 +79,7 @@ class Builder final : public YAML::EventHandler {
     std::size_t nodes_before;
     NodePtr key;  // of a map, waiting for its value
     std::set<std::string> keys;
+    Entries merged;  // what stands below "<<"
   };
 
   void count(const YAML::Mark& mark, std::size_t nodes) {
@@ -105,11 +113,30 @@ class Builder final : public YAML::EventHandler {
       open.node->items.push_back(node);
     } else if (open.key == nullptr) {
       if (node->kind != Node::Kind::kScalar) stop(node->place, "a key must be a plain word");
-      if (!open.keys.insert(node->text).second) stop(node->place, "key \"" + node->text + "\" occurs twice");
+      if (!open.keys.insert(node->text).second) {
+        stop(node->place, "key \"" + shown(node->text) + "\" occurs twice");
+      }
       open.key = node;
     } else {
-      open.node->entries.emplace_back(std::move(open.key), node);
+      const bool merges = open.key->text == "<<" && !open.key->quoted;
+      (merges ? open.merged : open.node->entries).emplace_back(std::move(open.key), node);
       open.key = nullptr;
+    }
+  }
+  // The keys of one map that `open` does not have itself (https://yaml.org/type/merge.html).
+  static void merge(Open& open, const Node& from) {
+    if (from.kind != Node::Kind::kMap) stop(from.place, "\"<<\" takes a map or a list of maps");
+    for (const auto& entry : from.entries) {
+      if (open.keys.insert(entry.first->text).second) open.node->entries.push_back(entry);
+    }
+  }
+  static void merge_all(Open& open) {
+    for (const auto& [key, value] : std::exchange(open.merged, {})) {
+      if (value->kind != Node::Kind::kSequence) {
+        merge(open, *value);
+        continue;
+      }
+      for (const auto& each : value->items) merge(open, *each);
     }
   }
   void begin(const YAML::Mark& mark, YAML::anchor_t anchor, Node::Kind kind) {
@@ -120,10 +147,11 @@ class Builder final : public YAML::EventHandler {
     NodePtr node = make(mark, kind);
     if (anchor != 0) anchors_[anchor] = {node, 1, false};
     attach(node);
-    open_.push_back({node, anchor, before, nullptr, {}});
+    open_.push_back({node, anchor, before, nullptr, {}, {}});
   }
   void end() {
-    const Open& open = open_.back();
+    Open& open = open_.back();
+    merge_all(open);
     if (open.anchor != 0) {
       Anchor& anchor = anchors_[open.anchor];
       anchor.nodes = nodes_ - open.nodes_before;
@@ -132,6 +160,7 @@ class Builder final : public YAML::EventHandler {
     open_.pop_back();
   }
 
+  const std::string_view text_;
   const YamlLimits& limits_;
   std::size_t nodes_ = 0;
   NodePtr root_;
@@ -171,10 +200,14 @@ std::expected<std::shared_ptr<const Node>, Fault> parse_yaml(const std::string& 
     return std::unexpected(
         Fault{{}, "the file is larger than " + std::to_string(limits.bytes / 1024) + " KiB"});
   }
+  if (auto fault = check_text(text)) return std::unexpected(std::move(*fault));
+  const std::string_view kMark = "\xef\xbb\xbf";  // which Windows puts before UTF-8; places do not count it
+  const std::string content(text.starts_with(kMark) ? text.substr(kMark.size()) : text);
+  if (auto fault = check_directives(content)) return std::unexpected(std::move(*fault));
   try {
-    std::istringstream input(text);
+    std::istringstream input(content);
     YAML::Parser parser(input);
-    Builder builder(limits);
+    Builder builder(content, limits);
     if (!parser.HandleNextDocument(builder)) return nullptr;
     Refuser refuser;
     parser.HandleNextDocument(refuser);

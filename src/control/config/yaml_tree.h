@@ -37,14 +37,16 @@ struct Node {
 
 struct YamlLimits {
   std::size_t bytes = 128 * 1024;
-  /// Levels of nesting; configuration needs 8.
+  /// Limit: levels of nesting in an agent's configuration file, which needs 8; more is a fault.
   int depth = 32;
-  /// Nodes with aliases written out: what a reader of the tree visits at most.
+  /// Limit: nodes of an agent's configuration file with aliases written out, which is what a reader of the
+  /// tree visits at most; more is a fault.
   std::size_t nodes = 50'000;
 };
 
-/// Parses one document. Null for an empty one. A map with a key twice, an alias inside of what it names, a
-/// second document and whatever exceeds the limits is a fault.
+/// Parses one document in UTF-8. Null for an empty one. Merge keys ("<<") are YAML 1.1's: what they bring
+/// stands among the map's own entries, which win. A map with a key twice, an alias inside of what it names, a
+/// quote that is not closed, a second document, what is no text and whatever exceeds the limits is a fault.
 std::expected<std::shared_ptr<const Node>, Fault> parse_yaml(const std::string& text,
                                                              const YamlLimits& limits = {});
 

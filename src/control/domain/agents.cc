@@ -1,5 +1,6 @@
 #include "control/domain/agents.h"
 
+#include "control/domain/configurations.h"
 #include "control/domain/credentials.h"
 #include "control/domain/events.h"
 #include "control/domain/names.h"
@@ -33,7 +34,7 @@ Result<AgentRecord> Agents::create(const User& creator, const Project& project, 
   if (Status status = check_agent_name(name); !status.ok()) return fail(status);
   AgentRecord agent{
       .project_id = project.id, .name = name, .created_by_user_id = creator.id, .created_at = core_.now()};
-  return core_.db.write([&](soci::session& sql) -> Result<AgentRecord> {
+  auto created = core_.db.write([&](soci::session& sql) -> Result<AgentRecord> {
     if (AgentTable(sql).by_name(project.id, name)) {
       return fail(Code::kAlreadyExists, "name \"" + name + "\" has already been taken in this project");
     }
@@ -45,6 +46,9 @@ Result<AgentRecord> Agents::create(const User& creator, const Project& project, 
                               .recorded_at = agent.created_at});
     return agent;
   });
+  // What its file lists means what it means now; a file that cannot be read is tried again when it is needed.
+  if (created) static_cast<void>(core_.configurations.current(created->id));
+  return created;
 }
 
 Status Agents::remove(const AgentRecord& agent) {

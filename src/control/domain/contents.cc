@@ -3,6 +3,7 @@
 #include <set>
 
 #include "control/domain/branches.h"
+#include "control/domain/configurations.h"
 #include "control/domain/events.h"
 #include "control/git/repository_store.h"
 #include "control/store/database.h"
@@ -100,6 +101,7 @@ std::set<std::string> Contents::references_changed(const Project& project, const
     core_.log.warn("a push was not recorded", {{"project_id", project.id}, {"error", status.to_string()}});
     core_.db.bump();
   }
+  if (changed.contains(std::string(kHeads) + now.default_branch)) core_.configurations.apply(project.id);
   for (const std::string& name : changed) {
     if (!name.starts_with(kHeads)) continue;
     core_.events.raise(Pushed{project.id, project.full_path, name});

@@ -125,6 +125,15 @@ void AuditTable::add(const AuditEvent& event) {
       .run();
 }
 
+std::int64_t AuditTable::remove_before(Millis at, std::int64_t limit) {
+  return Query(sql_,
+               "DELETE FROM audit_events WHERE id IN "
+               "(SELECT id FROM audit_events WHERE at < :at ORDER BY at LIMIT :limit)")
+      .with("at", at)
+      .with("limit", limit)
+      .changed();
+}
+
 Listed<AuditEvent> AuditTable::list(Page page) {
   return {Query(sql_,
                 "SELECT id, at, user_id, username, address, action, target FROM audit_events "

@@ -34,11 +34,12 @@ class AgentConnectionTable {
 /// more away), agent_disconnected, configuration_applied, configuration_refused, version_changed.
 class AgentEventTable {
  public:
+  /// Limit: age of an agent's events; older ones are removed.
   static constexpr Millis kMemory = Millis{7} * 24 * 3600 * 1000;
 
   explicit AgentEventTable(soci::session& sql) : sql_(sql) {}
 
-  /// Adds an event and forgets those of the agent that are older than a week.
+  /// Adds an event and forgets those of the agent that are old or too many.
   void add(const AgentEvent& event);
   /// The newest first.
   Listed<AgentEvent> list(std::int64_t agent_id, Millis now, Page page);
@@ -52,6 +53,8 @@ class AuditTable {
  public:
   explicit AuditTable(soci::session& sql) : sql_(sql) {}
   void add(const AuditEvent& event);
+  /// Removes at most `limit` rows that are older, the oldest first; says how many.
+  std::int64_t remove_before(Millis at, std::int64_t limit);
   /// The newest first.
   Listed<AuditEvent> list(Page page);
 

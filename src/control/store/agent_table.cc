@@ -33,8 +33,19 @@ static void columns(Query& q, StoredConfiguration& c) {
       .into(c.fault)
       .into(c.fault_commit_id)
       .into(c.updated_at)
-      .into(c.warnings);
+      .into(c.warnings)
+      .into(c.resolved);
 }
+
+namespace {
+struct AccessRow {
+  std::string section;
+  std::string kind;
+  std::int64_t target_id = 0;
+};
+}  // namespace
+
+static void columns(Query& q, AccessRow& r) { q.into(r.section).into(r.kind).into(r.target_id); }
 
 namespace {
 
@@ -106,7 +117,8 @@ bool AgentTable::contact(std::int64_t id, Millis now, const std::string& version
 
 std::optional<StoredConfiguration> AgentTable::configuration(std::int64_t agent_id) {
   return Query(sql_,
-               "SELECT agent_id, commit_id, content, fault, fault_commit_id, updated_at, warnings FROM "
+               "SELECT agent_id, commit_id, content, fault, fault_commit_id, updated_at, warnings, resolved "
+               "FROM "
                "agent_configurations "
                "WHERE agent_id = :id")
       .with("id", agent_id)
@@ -116,12 +128,13 @@ std::optional<StoredConfiguration> AgentTable::configuration(std::int64_t agent_
 void AgentTable::save_configuration(const StoredConfiguration& configuration) {
   Query(sql_,
         "INSERT INTO agent_configurations (agent_id, commit_id, content, fault, fault_commit_id, updated_at, "
-        "warnings) "
-        "VALUES (:agent, :commit, :content, :fault, :fault_commit, :now, :warnings) ON CONFLICT (agent_id) "
+        "warnings, resolved) "
+        "VALUES (:agent, :commit, :content, :fault, :fault_commit, :now, :warnings, :resolved) "
+        "ON CONFLICT (agent_id) "
         "DO UPDATE SET "
         "commit_id = excluded.commit_id, content = excluded.content, fault = excluded.fault, "
         "fault_commit_id = excluded.fault_commit_id, updated_at = excluded.updated_at, warnings = "
-        "excluded.warnings")
+        "excluded.warnings, resolved = excluded.resolved")
       .with("agent", configuration.agent_id)
       .with("commit", configuration.commit_id)
       .with("content", configuration.content)
@@ -129,7 +142,40 @@ void AgentTable::save_configuration(const StoredConfiguration& configuration) {
       .with("fault_commit", configuration.fault_commit_id)
       .with("now", configuration.updated_at)
       .with("warnings", configuration.warnings)
+      .with("resolved", configuration.resolved)
       .run();
+}
+
+void AgentAccessTable::replace(std::int64_t agent_id, const std::string& commit_id,
+                               const std::vector<AccessRule>& rules) {
+  Query(sql_, "DELETE FROM agent_access WHERE agent_id = :agent").with("agent", agent_id).run();
+  for (const AccessRule& rule : rules) {
+    Query(sql_,
+          "INSERT INTO agent_access (agent_id, commit_id, section, kind, target_id) "
+          "VALUES (:agent, :commit, :section, :kind, :target)")
+        .with("agent", agent_id)
+        .with("commit", commit_id)
+        .with("section", rule.section == AccessRule::Section::kUserAccess ? "user_access" : "ci_access")
+        .with("kind", rule.kind == AccessRule::Kind::kProject ? "project" : "group")
+        .with("target", rule.target_id)
+        .run();
+  }
+}
+
+std::vector<AccessRule> AgentAccessTable::of(std::int64_t agent_id, const std::string& commit_id) {
+  std::vector<AccessRule> rules;
+  const auto rows = Query(sql_,
+                          "SELECT section, kind, target_id FROM agent_access WHERE agent_id = :agent AND "
+                          "commit_id = :commit ORDER BY id")
+                        .with("agent", agent_id)
+                        .with("commit", commit_id)
+                        .rows<AccessRow>();
+  for (const AccessRow& row : rows) {
+    rules.push_back(
+        {row.section == "user_access" ? AccessRule::Section::kUserAccess : AccessRule::Section::kCiAccess,
+         row.kind == "project" ? AccessRule::Kind::kProject : AccessRule::Kind::kGroup, row.target_id});
+  }
+  return rules;
 }
 
 std::int64_t AgentTokenTable::create(const AgentToken& token, const std::string& hash) {

@@ -35,6 +35,20 @@ class AgentTable {
   soci::session& sql_;
 };
 
+/// What the configuration in force of an agent lists. A target may be gone.
+class AgentAccessTable {
+ public:
+  explicit AgentAccessTable(soci::session& sql) : sql_(sql) {}
+
+  /// The rules of one commit take the place of all that the agent had.
+  void replace(std::int64_t agent_id, const std::string& commit_id, const std::vector<AccessRule>& rules);
+  /// Nothing when another commit's have taken their place.
+  std::vector<AccessRule> of(std::int64_t agent_id, const std::string& commit_id);
+
+ private:
+  soci::session& sql_;
+};
+
 class AgentTokenTable {
  public:
   explicit AgentTokenTable(soci::session& sql) : sql_(sql) {}

@@ -10,6 +10,10 @@ static void columns(Query& q, Member& m) {
   q.into(m.user.admin).into(m.user.created_at).into(m.role).into(m.created_at);
 }
 
+static void columns(Query& q, MemberTable::Membership& m) {
+  q.into(m.place.namespace_id).into(m.place.project_id).into(m.role);
+}
+
 namespace {
 
 // :space and the groups above it.
@@ -73,6 +77,25 @@ Listed<Member> MemberTable::all_members(Place place, Page page) {
   Query rows(sql_,
              kUp + kMemberColumns + where + kOnePerUser + "ORDER BY users.id LIMIT :limit OFFSET :offset");
   return {bind(rows, place).with(page).rows<Member>(), bind(count, place).number()};
+}
+
+std::vector<MemberTable::Membership> MemberTable::below(std::int64_t user_id, std::int64_t namespace_id,
+                                                        std::int64_t limit) {
+  // From each membership upwards, because people are members of few and groups hold many.
+  return Query(sql_,
+               "WITH RECURSIVE mine (member_id, space) AS ("
+               "SELECT m.id, COALESCE(n.parent_id, p.namespace_id) FROM members m "
+               "LEFT JOIN namespaces n ON n.id = m.namespace_id LEFT JOIN projects p ON p.id = m.project_id "
+               "WHERE m.user_id = :user "
+               "UNION SELECT mine.member_id, n.parent_id FROM mine JOIN namespaces n ON n.id = mine.space "
+               "WHERE n.parent_id IS NOT NULL) "
+               "SELECT COALESCE(m.namespace_id, 0), COALESCE(m.project_id, 0), m.access_level FROM members m "
+               "WHERE m.id IN (SELECT member_id FROM mine WHERE space = :space) "
+               "ORDER BY m.access_level DESC, m.id LIMIT :limit")
+      .with("user", user_id)
+      .with("space", namespace_id)
+      .with("limit", limit)
+      .rows<Membership>();
 }
 
 Role MemberTable::role_in_namespace(std::int64_t user_id, std::int64_t namespace_id) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "control/store/records.h"
 
@@ -33,6 +34,13 @@ class MemberTable {
   /// namespace. Being an administrator is not looked at.
   Role role_in_namespace(std::int64_t user_id, std::int64_t namespace_id);
   Role role_in_project(std::int64_t user_id, const Project& project);
+  /// The direct memberships of the user in the groups and projects below a namespace, the highest first, at
+  /// most `limit`.
+  struct Membership {
+    Place place;
+    Role role = Role::kNone;
+  };
+  std::vector<Membership> below(std::int64_t user_id, std::int64_t namespace_id, std::int64_t limit);
 
  private:
   Role highest(std::int64_t user_id, std::int64_t namespace_id, std::int64_t project_id);

@@ -195,7 +195,22 @@ CREATE INDEX projects_visibility ON projects (visibility);
 CREATE INDEX sessions_expiry ON sessions (expires_at);
 )sql";
 
-constexpr std::array<Migration, 3> kMigrations = {{{1, kFirst}, {2, kSecond}, {3, kThird}}};
+// What a configuration that was stored before lists is looked up when it is loaded next, once.
+constexpr std::string_view kFourth = R"sql(
+CREATE TABLE agent_access (
+  id @ID@,
+  agent_id BIGINT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+  commit_id TEXT NOT NULL,
+  section TEXT NOT NULL CHECK (section IN ('user_access', 'ci_access')),
+  kind TEXT NOT NULL CHECK (kind IN ('project', 'group')),
+  target_id BIGINT NOT NULL);
+CREATE UNIQUE INDEX agent_access_entry ON agent_access (agent_id, section, kind, target_id);
+CREATE INDEX agent_access_target ON agent_access (kind, target_id);
+ALTER TABLE agent_configurations ADD COLUMN resolved BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX audit_events_at ON audit_events (at);
+)sql";
+
+constexpr std::array<Migration, 4> kMigrations = {{{1, kFirst}, {2, kSecond}, {3, kThird}, {4, kFourth}}};
 
 std::string for_engine(const soci::session& sql, std::string_view text) {
   const std::string key = sql.get_backend_name() == "postgresql"

@@ -58,7 +58,8 @@ const std::map<int, std::vector<const char*>> kRows = {
       "'available', 'other', '', '', 1, '', '', 5, 6)",
       "INSERT INTO protected_branches (project_id, name, push_access_level, allow_force_push) VALUES (1, "
       "'main', "
-      "40, 0)"}}};
+      "40, 0)"}},
+    {3, {}}};
 
 // A database that a program of each version has left.
 class MigrationsTest : public ::testing::TestWithParam<int> {
@@ -97,6 +98,7 @@ TEST_P(MigrationsTest, BringsItsDataAlong) {
     EXPECT_EQ(AgentTable(sql).by_name(project->id, "edge")->last_contact_at, 7);
     EXPECT_EQ(AgentTokenTable(sql).by_hash("hash of another")->agent_id, 1);
     EXPECT_EQ(AgentTable(sql).configuration(1)->content, "observability: {}");
+    EXPECT_FALSE(AgentTable(sql).configuration(1)->resolved);
     EXPECT_EQ(SettingTable(sql).get("first_start_done"), "1");
   });
   EXPECT_TRUE(read.ok()) << read.to_string();

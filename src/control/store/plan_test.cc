@@ -96,8 +96,8 @@ class PlanTest : public ::testing::Test {
   // The names of parameters, outside quotes, by values that exist.
   static std::string with_values(const std::string& statement) {
     static const std::map<std::string, std::string> kTexts = {
-        {"username", "'u7'"},     {"pattern", "'%x%'"}, {"hash", "'h7'"}, {"path", "'u7/p'"},
-        {"state", "'available'"}, {"name", "'e'"},      {"login", "'u7'"}};
+        {"username", "'u7'"},     {"pattern", "'%x%'"}, {"hash", "'h7'"},  {"path", "'u7/p'"},
+        {"state", "'available'"}, {"name", "'e'"},      {"login", "'u7'"}, {"commit", "'c'"}};
     static const std::regex kName("('[^']*')|:([a-z_]+)");
     std::string out;
     auto rest = statement.cbegin();
@@ -174,6 +174,7 @@ TEST_F(PlanTest, ListsOfAgentsGoByIndexes) {
   expect_indexed("connections of an agent", [](auto& sql) { AgentConnectionTable(sql).of_agent(7, 1); });
   expect_indexed("connections of a project", [](auto& sql) { AgentConnectionTable(sql).of_project(7, 1); });
   expect_indexed("events of an agent", [](auto& sql) { AgentEventTable(sql).list(7, 1, {}); });
+  expect_indexed("what an agent's configuration lists", [](auto& sql) { AgentAccessTable(sql).of(7, "c"); });
   expect_indexed("an agent by its token", [](auto& sql) { AgentTokenTable(sql).by_hash("h7"); });
 }
 
@@ -204,6 +205,7 @@ TEST_F(PlanTest, ListsOfMembersAndRolesGoByIndexes) {
     expect_indexed("all members", [&](auto& sql) { MemberTable(sql).all_members(place, {}); });
     expect_indexed("one member", [&](auto& sql) { MemberTable(sql).direct(7, place); });
   }
+  expect_indexed("memberships below a group", [](auto& sql) { MemberTable(sql).below(7, 1007, 10); });
   expect_indexed("a role",
                  [](auto& sql) { MemberTable(sql).role_in_project(7, {.id = 7, .namespace_id = 7}); });
 }

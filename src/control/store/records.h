@@ -196,6 +196,19 @@ struct StoredConfiguration {
   std::string fault_commit_id;
   Millis updated_at = 0;
   std::string warnings;  // one a line
+  /// Whether what it lists has been looked up, and is in AgentAccessTable under `commit_id`.
+  bool resolved = false;
+};
+
+/// What a configuration lists, by number: the path may get another owner, the number never does.
+struct AccessRule {
+  enum class Section { kUserAccess, kCiAccess };
+  enum class Kind { kProject, kGroup };
+  Section section = Section::kUserAccess;
+  Kind kind = Kind::kProject;
+  std::int64_t target_id = 0;
+
+  bool operator==(const AccessRule&) const = default;
 };
 
 /// Which part of a list is asked for.

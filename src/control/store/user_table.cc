@@ -109,6 +109,12 @@ void UserTable::remove(std::int64_t id) {
   Query(sql_, "DELETE FROM users WHERE id = :id").with("id", id).run();
 }
 
+void UserTable::remove_bots(std::int64_t project_id) {
+  Query(sql_, "DELETE FROM users WHERE bot_project_id = :project AND bot_project_id <> 0")
+      .with("project", project_id)
+      .run();
+}
+
 void UserTable::set_state(std::int64_t id, const std::string& state) {
   Query(sql_, "UPDATE users SET state = :state WHERE id = :id").with("state", state).with("id", id).run();
 }

@@ -28,6 +28,8 @@ class UserTable {
   /// The users that stand for a project's access tokens.
   std::vector<User> bots(std::int64_t project_id);
   void remove(std::int64_t id);
+  /// With their tokens.
+  void remove_bots(std::int64_t project_id);
   void set_state(std::int64_t id, const std::string& state);
   std::string password_hash(std::int64_t id);
   void set_password_hash(std::int64_t id, const std::string& hash);

@@ -70,6 +70,8 @@ export interface ConfigurationFile {
   name: string;
   path: string;
   agent_id: number | null;
+  /** Why no agent follows it, for a file that was probably meant to be one's configuration. */
+  warning: string | null;
 }
 
 export interface AgentToken {

@@ -1,4 +1,4 @@
-import { Autocomplete, Stack } from "@mantine/core";
+import { Autocomplete, Stack, Text } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -69,6 +69,13 @@ function RegisterForm({ project, onDone, onClose }: RegisterFormProps) {
     >
       <Stack>
         <ErrorAlert error={connect.error} />
+        {(files.data ?? [])
+          .filter((file) => file.warning)
+          .map((file) => (
+            <Text key={file.path} size="sm" c="dimmed">
+              {file.path}: {file.warning}
+            </Text>
+          ))}
         <Autocomplete
           label={t("connect.name")}
           description={
@@ -91,7 +98,7 @@ function RegisterForm({ project, onDone, onClose }: RegisterFormProps) {
 }
 
 function namesWithoutAgent(files: ConfigurationFile[]): string[] {
-  return files.filter((file) => file.agent_id === null).map((file) => file.name);
+  return files.filter((file) => file.agent_id === null && !file.warning).map((file) => file.name);
 }
 
 /** What is wrong with the name, said as one types. */
