@@ -4,6 +4,7 @@
 #include "control/api/respond.h"
 #include "control/domain/accounts.h"
 #include "control/store/database.h"
+#include "control/store/session_table.h"
 #include "control/store/user_table.h"
 
 namespace towline::control::api {
@@ -66,8 +67,10 @@ Result<http::Response> set_state(Context& context, const char* state) {
   auto user = find_user(context);
   if (!user) return fail(user.error());
   if (user->id == context.user().id) return fail(Code::kPermissionDenied, "403 You cannot block yourself");
-  const Status status =
-      context.core.db.write([&](soci::session& sql) { UserTable(sql).set_state(user->id, state); });
+  const Status status = context.core.db.write([&](soci::session& sql) {
+    UserTable(sql).set_state(user->id, state);
+    SessionTable(sql).remove_of_user(user->id);  // who is let in again logs in again
+  });
   if (!status.ok()) return fail(status);
   return json_response(201, true);
 }
@@ -83,6 +86,8 @@ Result<http::Response> create_token_for(Context& context, std::int64_t user_id) 
   if (!expires.empty() && !date) params.refuse("expires_at is invalid: it must be a date, YYYY-MM-DD");
   if (Status status = params.check(); !status.ok()) return fail(status);
   wanted.expires_at = date.value_or(0);
+  if (Status status = Accounts(context.core).bound(*context.caller, wanted); !status.ok())
+    return fail(status);
   auto created = Accounts(context.core).create_token(wanted);
   if (!created) return fail(created.error());
   json::object out = render(created->token, context.core.now());

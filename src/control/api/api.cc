@@ -4,8 +4,6 @@
 
 #include <boost/json.hpp>
 
-#include "base/encoding.h"
-#include "base/text.h"
 #include "control/api/openapi.h"
 #include "control/api/respond.h"
 #include "control/api/router.h"
@@ -57,16 +55,16 @@ http::Response failure(const Core& core, const http::Request& request, const Sta
 
 }  // namespace
 
-http::Response Api::too_many() {
+http::Response Api::too_many(int seconds) {
   http::Response response = json_response(429, json::object{{"message", "429 Too Many Requests"}});
-  response.headers.add("retry-after", std::to_string(guard_.throttle().retry_after()));
+  response.headers.add("retry-after", std::to_string(seconds));
   return response;
 }
 
 http::Response Api::refuse_credentials(const http::Request& request) {
   if (guard_.throttle().failed(request.peer))
     return error_response({Code::kUnauthenticated, "401 Unauthorized"});
-  return too_many();
+  return too_many(guard_.throttle().retry_after());
 }
 
 std::optional<http::Response> Api::forbid(const http::Request& request, const Route& route,
@@ -85,6 +83,9 @@ std::optional<http::Response> Api::forbid(const http::Request& request, const Ro
     return error_response(
         {Code::kPermissionDenied, "403 Forbidden: the header X-CSRF-Token is missing or wrong"});
   }
+  if (route.need == Need::kPassword && !known.session) {
+    return error_response({Code::kPermissionDenied, "403 Forbidden: this takes a session, not a token"});
+  }
   if (route.need == Need::kAdmin && !known.caller->user.admin) {
     return error_response({Code::kPermissionDenied, "403 Forbidden"});
   }
@@ -96,16 +97,18 @@ http::Reply Api::run(Context& context, const Route& route) {
 }
 
 http::Response Api::run(Context& context, const Route& route, Handler handler) {
-  const std::string login = route.need == Need::kLogin
-                                ? "login " + sha256_hex(lower_case(context.params.text_or("login", ""))) + ":"
-                                : "";
-  const bool guards = route.need == Need::kLogin && !reads_only(context.request.head.method);
-  if (guards && (guard_.throttle().exhausted(context.request.peer) || guard_.throttle().exhausted(login)))
-    return finish(too_many());
+  const bool asks_password = route.need == Need::kLogin || route.need == Need::kPassword;
+  if (!asks_password || reads_only(context.request.head.method)) {
+    return conclude(context.request, route, context.caller, handler(context));
+  }
+  const std::string login = route.need == Need::kLogin ? "login " + context.params.text_or("login", "")
+                                                       : "user " + std::to_string(context.user().id);
+  LoginThrottle& logins = guard_.logins();
+  if (!logins.may_try(login, context.request.peer)) return finish(too_many(logins.retry_after()));
   auto response = handler(context);
-  if (guards && !response && response.error().code() == Code::kUnauthenticated) {
-    guard_.throttle().failed(context.request.peer);
-    guard_.throttle().failed(login);
+  if (response) logins.succeeded(login, context.request.peer);
+  if (!response && response.error().code() == Code::kUnauthenticated) {
+    logins.failed(login, context.request.peer);
   }
   return conclude(context.request, route, context.caller, std::move(response));
 }

@@ -33,7 +33,7 @@ class Api {
   http::Response conclude(const http::Request& request, const Route& route,
                           const std::optional<Caller>& caller, Result<http::Response> response);
   http::Response refuse_credentials(const http::Request& request);
-  http::Response too_many();
+  http::Response too_many(int seconds);
 
   Core& core_;
   Guard guard_;

@@ -144,7 +144,12 @@ Result<http::Response> add_member(Context& context) {
   auto role = read_role(context, target->role);
   if (!role) return fail(role.error());
   const Status status = context.core.db.write([&](soci::session& sql) -> Status {
-    if (!UserTable(sql).by_id(user_id)) return {Code::kNotFound, "404 User Not Found"};
+    const auto user = UserTable(sql).by_id(user_id);
+    if (!user) return {Code::kNotFound, "404 User Not Found"};
+    if (user->bot_project_id != 0 && user->bot_project_id != target->place.project_id) {
+      return {Code::kPermissionDenied,
+              "403 The user of a project's access token is a member of that project only"};
+    }
     if (MemberTable(sql).direct(user_id, target->place))
       return {Code::kAlreadyExists, "Member already exists"};
     MemberTable(sql).add(user_id, target->place, *role, context.core.now());

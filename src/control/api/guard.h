@@ -16,7 +16,7 @@ namespace towline::control::api {
 /// Safe from any thread.
 class Guard {
  public:
-  explicit Guard(Core& core) : core_(core), throttle_(core.clock, {}) {}
+  explicit Guard(Core& core) : core_(core), throttle_(core.clock, {}), logins_(core.clock) {}
 
   struct Known {
     std::optional<Caller> caller;
@@ -37,10 +37,12 @@ class Guard {
              const std::string& target);
 
   Throttle& throttle() { return throttle_; }
+  LoginThrottle& logins() { return logins_; }
 
  private:
   Core& core_;
   Throttle throttle_;
+  LoginThrottle logins_;
 };
 
 }  // namespace towline::control::api

@@ -80,7 +80,8 @@ json::object responses(const Route& route) {
   if (route.pattern.find(':') != std::string_view::npos)
     out["404"] = error("It does not exist for the caller");
   if (route.method == "POST") out["409"] = error("It exists already");
-  if (route.need == Need::kLogin) out["429"] = error("Too many attempts; see Retry-After");
+  if (route.need == Need::kLogin || route.need == Need::kPassword)
+    out["429"] = error("Too many attempts; see Retry-After");
   return out;
 }
 

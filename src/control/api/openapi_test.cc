@@ -64,7 +64,7 @@ TEST_F(OpenApiTest, ParametersThatAreNeededAreRefusedByNameWhenTheyAreMissing) {
   for (const auto& table : api::all_routes()) {
     for (const api::Route& route : table) {
       const std::string needed = needed_names(route.parameters);
-      if (needed.empty()) continue;
+      if (needed.empty() || route.need == api::Need::kPassword) continue;  // a token does not get that far
       std::string path(route.pattern);
       const auto put = [&](const std::string& part, const std::string& value) {
         const auto at = path.find(part);

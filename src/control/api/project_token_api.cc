@@ -98,11 +98,13 @@ Result<http::Response> create(Context& context) {
   if (*role > found->role) {
     return fail(Code::kPermissionDenied, "403 Forbidden: access_level is higher than your own role");
   }
+  wanted.expires_at = date.value_or(0);
+  if (Status status = Accounts(context.core).bound(*context.caller, wanted); !status.ok())
+    return fail(status);
   if (Status status = Accounts(context.core).check(wanted); !status.ok()) return fail(status);
   auto bot = make_bot(context, found->project, wanted.name, *role);
   if (!bot) return fail(bot.error());
   wanted.user_id = bot->id;
-  wanted.expires_at = date.value_or(0);
   auto created = Accounts(context.core).create_token(wanted);
   if (!created) return fail(created.error());
   json::object out = render_bot({*bot, created->token, *role}, context.core.now());

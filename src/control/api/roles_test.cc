@@ -45,7 +45,6 @@ const std::map<Key, Least>& table() {
     add(Least::kUser, "POST", "/projects");
     add(Least::kUser, "POST", "/groups");
     add(Least::kUser, "POST", "/user/personal_access_tokens");
-    add(Least::kUser, "PUT", "/user/password");
     read(Least::kAdmin, "/audit_events");
     for (const char* path :
          {"/users", "/users/:id/block", "/users/:id/unblock", "/users/:id/personal_access_tokens"}) {
@@ -119,6 +118,7 @@ bool is_personal(const Key& key) {
   static const std::set<Key> kPersonal = {{"POST", "/session"},
                                           {"GET", "/session"},
                                           {"DELETE", "/session"},
+                                          {"PUT", "/user/password"},
                                           {"GET", "/personal_access_tokens/:id"},
                                           {"DELETE", "/personal_access_tokens/:id"},
                                           {"DELETE", "/personal_access_tokens/self"},

@@ -54,7 +54,8 @@ enum class Need {
   kAnyToken,  // whatever its scopes
   kUser,
   kAdmin,
-  kLogin,  // also those without a token; answers of 401 count against the address and the login
+  kLogin,     // also those without a token; answers of 401 count against the address and the login
+  kPassword,  // a person by a session; answers of 401 count against the login
 };
 
 /// `pattern` is a path whose parts ":name" stand for one segment and "*name" (at most once) for one or more.

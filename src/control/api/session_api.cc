@@ -49,6 +49,7 @@ Result<http::Response> log_out(Context& context) {
   return with_cookie(context, no_content(), "", 0);
 }
 
+// By a session only: a token must not become its owner for good.
 Result<http::Response> change_password(Context& context) {
   const Secret current(context.params.text("current_password"));
   const Secret wanted(context.params.text("password"));
@@ -106,7 +107,7 @@ constexpr Route kRoutes[] = {
     {"POST", "/session", log_in, Need::kLogin, "Log in", "login! password!"},
     {"GET", "/session", show, Need::kNobody, "The session of the cookie, with its CSRF token"},
     {"DELETE", "/session", log_out, Need::kUser, "Log out"},
-    {"PUT", "/user/password", change_password, Need::kUser, "Change one's password; ends all sessions",
+    {"PUT", "/user/password", change_password, Need::kPassword, "Change one's password; ends all sessions",
      "current_password! password!"},
     {"GET", "/namespaces", list_namespaces, Need::kUser, "Namespaces in which the caller may make projects",
      "search page:integer per_page:integer"},

@@ -71,16 +71,49 @@ TEST_F(SessionTest, WrongPasswordsAllLookAlikeAndAreCounted) {
   const std::string unknown = log_in("nobody", "correct horse").body;
   EXPECT_EQ(log_in("ada", "wrong").body, unknown);
   EXPECT_EQ(log_in("ada", "").status, 400);
-  // From many addresses: the name has its limit too.
+  // From many addresses of one network: it has its limit with that name.
   int refused = 0;
   for (int i = 0; i < 25; ++i)
     refused += log_in("ada", "wrong", "198.51.100." + std::to_string(i) + ":1").status == 429;
   EXPECT_GE(refused, 5);
-  const auto locked = log_in("ada", "correct horse", "203.0.113.1:1");
+  const auto locked = log_in("ada", "correct horse", "198.51.100.99:1");
   EXPECT_EQ(locked.status, 429);
   EXPECT_THAT(header(locked, "retry-after"), Not("<none>"));
+  EXPECT_EQ(log_in("bob", "wrong", "198.51.100.99:1").status, 401);
   clock.advance(std::chrono::minutes(10));
+  EXPECT_EQ(log_in("ada", "correct horse", "198.51.100.99:1").status, 201);
+}
+
+TEST_F(SessionTest, NobodyShutsTheOwnerOutByGuessing) {
+  add_user("ada");
   EXPECT_EQ(log_in("ada", "correct horse", "203.0.113.1:1").status, 201);
+  int answered = 0;
+  for (int i = 0; i < 200; ++i) {
+    const std::string peer = "198.51." + std::to_string(i % 50) + ".1:1";
+    answered += log_in("ada", "wrong", peer).status == 401;
+  }
+  EXPECT_LE(answered, 50 * 2 + 60);  // two of each network once there have been many
+  // Where she was before, however the rest of her network behaves, and where nobody has guessed.
+  for (int i = 0; i < 25; ++i) log_in("ada", "wrong", "203.0.113.2:1");
+  EXPECT_EQ(log_in("ada", "correct horse", "203.0.113.2:1").status, 429);
+  EXPECT_EQ(log_in("ada", "correct horse", "203.0.113.1:1").status, 201);
+  EXPECT_EQ(log_in("ada", "correct horse", "192.0.2.77:1").status, 201);
+  EXPECT_EQ(log_in("ada", "correct horse", "[2001:db8::1]:1").status, 201);
+}
+
+TEST_F(SessionTest, ThePasswordIsChangedByASessionAndNotGuessedByIt) {
+  const Person ada = add_user("ada");
+  const LoggedIn session = session_of("ada");
+  const std::string right = R"({"current_password":"correct horse","password":"battery staple"})";
+  EXPECT_EQ(call("PUT", "/user/password", ada.token, right).status, 403);
+  const std::string wrong = R"({"current_password":"wrong","password":"battery staple"})";
+  int answered = 0;
+  for (int i = 0; i < 30; ++i) answered += with("PUT", "/user/password", session, wrong).status == 401;
+  EXPECT_EQ(answered, 20);
+  EXPECT_EQ(with("PUT", "/user/password", session, right).status, 429);
+  EXPECT_EQ(log_in("ada", "correct horse").status, 201);
+  clock.advance(std::chrono::minutes(1));
+  EXPECT_EQ(with("PUT", "/user/password", session, right).status, 204);
 }
 
 TEST_F(SessionTest, AnotherSitesPageCannotLogSomebodyIn) {
@@ -122,6 +155,16 @@ TEST_F(SessionTest, SessionsEnd) {
   EXPECT_EQ(log_in("ada", "battery staple").status, 201);
   expect(201, "POST", "/users/" + std::to_string(ada.id) + "/block", root.token);
   EXPECT_EQ(log_in("ada", "battery staple").status, 401);
+}
+
+TEST_F(SessionTest, ABlockedPersonsSessionsAreOverForGood) {
+  const Person ada = add_user("ada");
+  const LoggedIn session = session_of("ada");
+  const std::string user = "/users/" + std::to_string(ada.id);
+  expect(201, "POST", user + "/block", root.token);
+  expect(201, "POST", user + "/unblock", root.token);
+  EXPECT_EQ(with("GET", "/user", session).status, 401);
+  session_of("ada");
 }
 
 TEST_F(SessionTest, SessionsExpire) {

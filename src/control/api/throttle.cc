@@ -1,48 +1,69 @@
 #include "control/api/throttle.h"
 
-#include <algorithm>
-
-#include "base/url.h"
+#include "base/encoding.h"
+#include "base/text.h"
 
 namespace towline::control::api {
 namespace {
 
-// A bucket is a hundred bytes; a flood from more addresses than this empties those that have refilled first.
-constexpr std::size_t kMaxBuckets = 10'000;
+constexpr FailureThrottle::Policy kPlace{.per_minute = 10, .burst = 20};
+constexpr FailureThrottle::Policy kNewcomer{.per_minute = 1, .burst = 2};
+/// Limit: wrong passwords for one login from everywhere, refilled with 20 a minute; over it each block of
+/// addresses has two tries and one more a minute.
+constexpr FailureThrottle::Policy kGuesses{.per_minute = 20, .burst = 60};
+/// Limit: pairs of login and address that are remembered as good; over it all are forgotten, and those people
+/// count as newcomers.
+constexpr std::size_t kMaxKnown = 10'000;
+
+// Logins are anybody's text; what is kept of them is short.
+std::string key(std::string_view login) { return sha256_hex(lower_case(login)) + " "; }
+
+std::string place_of(std::string_view login, std::string_view peer) {
+  return key(login) + address_block(peer, true);
+}
+std::string block_of(std::string_view login, std::string_view peer) {
+  return key(login) + address_block(peer);
+}
 
 }  // namespace
 
-Throttle::Bucket& Throttle::refilled(std::string_view peer) {
-  const std::string_view address = without_port(peer);
-  const auto now = clock_.now();
-  if (buckets_.size() >= kMaxBuckets) forget_full(now);
-  auto [place, fresh] = buckets_.try_emplace(std::string(address), Bucket{policy_.burst, now});
-  Bucket& bucket = place->second;
-  const std::chrono::duration<double, std::ratio<60>> minutes = now - bucket.at;
-  bucket.left = std::min(policy_.burst, bucket.left + minutes.count() * policy_.per_minute);
-  bucket.at = now;
-  return bucket;
-}
+LoginThrottle::LoginThrottle(const Clock& clock)
+    : places_(clock, kPlace),
+      blocks_(clock, kPlace),
+      newcomers_(clock, kNewcomer),
+      addresses_(clock, kPlace),
+      logins_(clock, kGuesses) {}
 
-bool Throttle::exhausted(std::string_view peer) {
+bool LoginThrottle::is_known(const std::string& place) {
   const std::lock_guard lock(mutex_);
-  return refilled(peer).left < 1;
+  return known_.contains(place);
 }
 
-bool Throttle::failed(std::string_view peer) {
+bool LoginThrottle::may_try(std::string_view login, std::string_view peer) {
+  const std::string place = place_of(login, peer);
+  if (is_known(place)) return !places_.exhausted(place);
+  const std::string block = block_of(login, peer);
+  if (addresses_.exhausted(address_block(peer, true)) || blocks_.exhausted(block)) return false;
+  return !logins_.exhausted(key(login)) || !newcomers_.exhausted(block);
+}
+
+void LoginThrottle::failed(std::string_view login, std::string_view peer) {
+  const std::string place = place_of(login, peer);
+  if (is_known(place)) {
+    places_.failed(place);
+    return;
+  }
+  const std::string block = block_of(login, peer);
+  addresses_.failed(address_block(peer, true));
+  blocks_.failed(block);
+  newcomers_.failed(block);
+  logins_.failed(key(login));
+}
+
+void LoginThrottle::succeeded(std::string_view login, std::string_view peer) {
   const std::lock_guard lock(mutex_);
-  Bucket& bucket = refilled(peer);
-  if (bucket.left < 1) return false;
-  bucket.left -= 1;
-  return true;
-}
-
-void Throttle::forget_full(Clock::TimePoint now) {
-  std::erase_if(buckets_, [&](const auto& each) {
-    const std::chrono::duration<double, std::ratio<60>> minutes = now - each.second.at;
-    return each.second.left + minutes.count() * policy_.per_minute >= policy_.burst;
-  });
-  if (buckets_.size() >= kMaxBuckets) buckets_.clear();
+  if (known_.size() >= kMaxKnown) known_.clear();
+  known_.insert(place_of(login, peer));
 }
 
 }  // namespace towline::control::api

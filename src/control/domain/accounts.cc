@@ -103,6 +103,25 @@ Status Accounts::check(const NewAccessToken& wanted) const {
   return {};
 }
 
+Status Accounts::bound(const Caller& maker, NewAccessToken& wanted) const {
+  if (maker.user.bot_project_id != 0) {
+    return {Code::kPermissionDenied, "403 Forbidden: the access token of a project makes no tokens"};
+  }
+  for (const std::string& scope : wanted.scopes) {
+    if (maker.token.has_scope("api") || maker.token.has_scope(scope)) continue;  // "api" holds all others
+    return {Code::kPermissionDenied,
+            "403 Forbidden: the token that makes it does not have the scope " + scope};
+  }
+  constexpr Millis kDay = Millis{24} * 3600 * 1000;
+  if (wanted.expires_at == 0 && core_.token_life != 0) {
+    wanted.expires_at = (core_.now() + core_.token_life) / kDay * kDay;  // ends are dates
+  }
+  const bool by_session = maker.token.id == 0;
+  const Millis end = by_session ? 0 : maker.token.expires_at;
+  if (end != 0 && (wanted.expires_at == 0 || wanted.expires_at > end)) wanted.expires_at = end;
+  return {};
+}
+
 Result<Accounts::Created> Accounts::create_token(const NewAccessToken& wanted, std::optional<Secret> value) {
   if (Status status = check(wanted); !status.ok()) return fail(status);
   auto scopes = join_scopes(wanted.scopes);

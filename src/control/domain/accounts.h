@@ -55,6 +55,11 @@ class Accounts {
   };
   /// INVALID_ARGUMENT for a token that create_token would refuse.
   Status check(const NewAccessToken& token) const;
+  /// Keeps a token that `maker` makes within what he may himself: PERMISSION_DENIED for a scope that his own
+  /// token does not have, and for the user of a project's token. It ends with his own at the latest, and
+  /// after Core::token_life when no end is asked for. A session proves the password: its end is not the
+  /// token's.
+  Status bound(const Caller& maker, NewAccessToken& token) const;
   /// `value`, when given, becomes the token instead of a random one.
   Result<Created> create_token(const NewAccessToken& token, std::optional<Secret> value = std::nullopt);
   Status revoke_token(std::int64_t token_id);

@@ -24,6 +24,10 @@ inline Millis millis(Clock::WallTime time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
 }
 
+/// Limit: life of a personal or project access token that is made without an end (--token-lifetime-days); it
+/// is refused afterwards.
+inline constexpr Millis kTokenLife = Millis{365} * 24 * 3600 * 1000;
+
 /// What every service of the control plane works with. It lives as long as the control plane.
 struct Core {
   Database& db;
@@ -43,6 +47,8 @@ struct Core {
   io::AddressPolicy outbound;          // for the addresses that users have this server dial
   /// Set before the first request; null where agents cannot be reached.
   AgentDoctor* agent_doctor = nullptr;
+  /// After which tokens end that are made without saying when; 0: never.
+  Millis token_life = kTokenLife;
 
   Millis now() const { return millis(clock.wall()); }
 };

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "control/domain/agents.h"
+#include "control/domain/configurations.h"
 #include "control/domain/events.h"
 #include "control/domain/names.h"
 #include "control/git/repository_store.h"
@@ -11,6 +12,7 @@
 #include "control/store/environment_table.h"
 #include "control/store/member_table.h"
 #include "control/store/namespace_table.h"
+#include "control/store/user_table.h"
 
 namespace towline::control {
 namespace {
@@ -69,6 +71,9 @@ Role role_of(soci::session& sql, const User& user, const Namespace& space) {
 }
 
 Result<Project> Projects::create(const User& creator, const NewProject& wanted) {
+  if (creator.bot_project_id != 0) {
+    return fail(Code::kPermissionDenied, "403 Forbidden: the access token of a project makes no projects");
+  }
   if (Status status = check(wanted); !status.ok()) return fail(status);
   Project project{.name = wanted.name,
                   .path = wanted.path.empty() ? path_from_name(wanted.name) : wanted.path,
@@ -123,13 +128,17 @@ Result<Project> Projects::update(const Project& wanted) {
     ProjectTable(sql).update(project);
     return project;
   });
-  if (updated && other_branch) core_.events.raise(ConfigurationChanged{updated->id});
+  if (updated && other_branch) {
+    core_.configurations.apply(updated->id);
+    core_.events.raise(ConfigurationChanged{updated->id});
+  }
   return updated;
 }
 
 Status Projects::remove(const Project& project) {
   auto revoked = core_.db.write([&](soci::session& sql) {
     auto tokens = active_tokens_of_project(sql, project.id);
+    UserTable(sql).remove_bots(project.id);
     ProjectTable(sql).remove(project.id);
     return tokens;
   });
@@ -141,6 +150,9 @@ Status Projects::remove(const Project& project) {
 Result<Namespace> Projects::create_group(const User& creator, const NewGroup& wanted) {
   if (Status status = check_texts(wanted.name, wanted.description); !status.ok()) return fail(status);
   if (Status status = check_visibility(wanted.visibility); !status.ok()) return fail(status);
+  if (creator.bot_project_id != 0) {
+    return fail(Code::kPermissionDenied, "403 Forbidden: the access token of a project makes no groups");
+  }
   const Status path = wanted.parent_id == 0 ? check_top_level_path(wanted.path) : check_path(wanted.path);
   if (!path.ok()) return fail(path);
   return core_.db.write([&](soci::session& sql) -> Result<Namespace> {
@@ -177,6 +189,7 @@ Status Projects::remove_group(const Namespace& group) {
     std::vector<AgentToken> tokens;
     for (const Project& project : projects) {
       for (AgentToken& token : active_tokens_of_project(sql, project.id)) tokens.push_back(std::move(token));
+      UserTable(sql).remove_bots(project.id);
     }
     NamespaceTable(sql).remove(group.id);
     return tokens;
