@@ -28,6 +28,8 @@ namespace towline::control {
 namespace {
 
 constexpr const char* kRoot = "root";
+/// Limit: characters that root's access token has at least when its text is given; a shorter one is refused.
+constexpr std::size_t kMinRootToken = 20;
 
 std::string without_slash(std::string url) {
   while (url.ends_with('/')) url.pop_back();
@@ -71,6 +73,11 @@ Result<std::optional<FirstStart>> make_root(Core& core, ControlPlaneOptions& opt
   auto done = core.db.read([](soci::session& sql) { return SettingTable(sql).get(kFirstStartDone); });
   if (!done) return fail(done.error());
   if (*done) return std::nullopt;
+  if (options.root_token && options.root_token->reveal().size() < kMinRootToken) {
+    return fail(Code::kInvalidArgument, "the access token for root has fewer than " +
+                                            std::to_string(kMinRootToken) +
+                                            " characters: it could be guessed");
+  }
   FirstStart first{.username = kRoot,
                    .password = options.root_password ? std::move(*options.root_password)
                                                      : Secret(base64url_encode(random_bytes(24)))};
@@ -117,7 +124,10 @@ struct ControlPlane::Impl {
         backend(core, *pool),
         api_handler(http::sync_handler(*pool, api::Api::kMaxBody,
                                        [this](const http::Request& request) { return answer(request); })),
-        git_handler(git_http::make_handler(core, *pool)) {}
+        git_handler(git_http::make_handler(core, *pool)) {
+    core.token_life = std::chrono::milliseconds(options.token_life).count();
+    usage.keep_audit(std::chrono::milliseconds(options.audit_life).count());
+  }
 
   // Tasks of the pool end before anything they use goes.
   ~Impl() { pool.reset(); }

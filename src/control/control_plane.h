@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -38,6 +39,9 @@ struct ControlPlaneOptions {
   /// Used instead of random ones when the first start makes the user "root"; ignored later.
   std::optional<Secret> root_password;
   std::optional<Secret> root_token;
+  /// After which tokens end that are made without saying when, and rows of the audit log; 0: never.
+  std::chrono::days token_life{365};
+  std::chrono::days audit_life{365};
   std::string version = TOWLINE_VERSION;
   Logger log;
   /// Must outlive the control plane.

@@ -84,10 +84,10 @@ TEST_F(ControlPlaneTest, TheFirstStartMakesRootAndTellsOnce) {
 }
 
 TEST_F(ControlPlaneTest, GivenSecretsAreUsedAndStoredAsHashesOnly) {
-  auto plane = open(Secret("my-root-password"), Secret("glpat-my-root-token"));
+  auto plane = open(Secret("my-root-password"), Secret("glpat-my-own-root-token"));
   ASSERT_TRUE(plane.has_value());
   EXPECT_EQ((*plane)->first_start()->password.reveal(), "my-root-password");
-  EXPECT_TRUE(knows(**plane, Secret("glpat-my-root-token")));
+  EXPECT_TRUE(knows(**plane, Secret("glpat-my-own-root-token")));
   plane->reset();
   EXPECT_THAT(stored(), HasSubstr("admin@example.com"));
   EXPECT_THAT(stored(), Not(HasSubstr("my-root-")));
@@ -120,6 +120,12 @@ TEST_F(ControlPlaneTest, AFolderThatCannotBeMadeIsNamed) {
   const auto plane = open();
   ASSERT_FALSE(plane.has_value());
   EXPECT_THAT(plane.error().message(), HasSubstr(folder.path() + "/new/data"));
+}
+
+TEST_F(ControlPlaneTest, AShortRootTokenIsRefused) {
+  const auto plane = open({}, Secret("glpat-short"));
+  ASSERT_FALSE(plane.has_value());
+  EXPECT_THAT(plane.error().message(), ::testing::HasSubstr("fewer than 20 characters"));
 }
 
 }  // namespace

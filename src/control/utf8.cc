@@ -54,4 +54,12 @@ std::string to_utf8(std::string_view text) {
   return out;
 }
 
+std::string storable(std::string_view text) {
+  std::string out = to_utf8(text);
+  for (auto at = out.find('\0'); at != std::string::npos; at = out.find('\0', at)) {
+    out.replace(at, 1, "\xef\xbf\xbd");
+  }
+  return out;
+}
+
 }  // namespace towline::control

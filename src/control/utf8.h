@@ -12,4 +12,7 @@ bool is_utf8(std::string_view text);
 /// messages in any encoding; JSON and protobuf know but one.
 std::string to_utf8(std::string_view text);
 
+/// The same with U+FFFD for NUL as well, which no database takes in a text.
+std::string storable(std::string_view text);
+
 }  // namespace towline::control

@@ -88,6 +88,13 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
                  "First start: root's password; default: random");
   app.add_option("--root-token-file", flags.root_token_file,
                  "First start: root's access token; default: random");
+  app.add_option("--token-lifetime-days", flags.token_lifetime_days,
+                 "Days after which access tokens end that are made without an end; 0: never")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 36'500));
+  app.add_option("--audit-days", flags.audit_days, "Days that the audit log goes back; 0: without end")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 36'500));
   app.add_option(
          "--agent-image", flags.agent_image,
          "Name of agentk's image, without tag, in the registry of your clusters; part of the commands "

@@ -24,6 +24,8 @@ struct Flags {
   Secret database_url;  // from the environment; the file goes before it
   std::string root_password_file;
   std::string root_token_file;
+  int token_lifetime_days = 365;
+  int audit_days = 365;
   std::string agent_image;
   io::AddressPolicy outbound;
   std::string observability_listen = "127.0.0.1:8151";

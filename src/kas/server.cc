@@ -179,6 +179,8 @@ class ServerImpl final : public Server {
     if (!ca) return ca.error().with_prefix("--external-ca");
     options.ca_certificate = std::move(*ca);
     options.agent_image = flags_.agent_image;
+    options.token_life = std::chrono::days(flags_.token_lifetime_days);
+    options.audit_life = std::chrono::days(flags_.audit_days);
     options.outbound = flags_.outbound;
     options.root_password = std::move(*password);
     options.root_token = std::move(*token);

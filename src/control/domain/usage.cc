@@ -9,6 +9,7 @@
 #include "control/store/agent_table.h"
 #include "control/store/database.h"
 #include "control/store/user_table.h"
+#include "control/utf8.h"
 
 namespace towline::control {
 namespace {
@@ -18,6 +19,9 @@ constexpr Millis kTokenInterval = 60'000;
 constexpr std::chrono::milliseconds kGather{500};
 // Agents that went are looked at this often, so that those that stay away are noticed.
 constexpr std::chrono::seconds kLookAgain{5};
+// Old rows of the audit log go this often, and this many in one transaction.
+constexpr Millis kClearEvery = 3'600'000;
+constexpr std::int64_t kClearShare = 1'000;
 constexpr Millis kLongAway = 3'600'000;
 // Entries of the "written lately" maps above which those that are no longer of use are dropped.
 constexpr std::size_t kMaxRemembered = 10'000;
@@ -85,6 +89,10 @@ void UsageRecorder::agent_token_used(std::int64_t id) {
 void UsageRecorder::agent_seen(AgentPresence presence) {
   if (presence.token_id != 0) agent_token_used(presence.token_id);
   if (presence.connection_id == 0) return;
+  for (std::string* text :
+       {&presence.version, &presence.commit_id, &presence.pod_namespace, &presence.pod_name}) {
+    *text = storable(*text);
+  }
   const Millis at = now();
   const std::lock_guard lock(mutex_);
   Connection& connection = notes_.connections[presence.connection_id];
@@ -107,6 +115,9 @@ void UsageRecorder::agent_gone(std::int64_t agent_id, std::int64_t connection_id
 void UsageRecorder::audit(AuditEvent event, std::string_view peer) {
   event.at = now();
   event.address = without_port(peer);
+  // Notes of many are written together: one that the database refuses would take the others with it.
+  event.action = storable(event.action);
+  event.target = storable(event.target);
   log_.info("audit", {{"user_id", event.user_id},
                       {"user", event.username},
                       {"address", event.address},
@@ -172,6 +183,14 @@ void UsageRecorder::write_departures(soci::session& sql, Millis now) {
   }
 }
 
+// Few at a time, because everybody's writes wait meanwhile; a full share is followed by another at once.
+void UsageRecorder::clear_audit(soci::session& sql, Millis now) {
+  const Millis life = audit_life_;
+  if (life == 0 || now - audit_cleared_ < kClearEvery) return;
+  const std::int64_t removed = AuditTable(sql).remove_before(now - life, kClearShare);
+  if (removed < kClearShare) audit_cleared_ = now;
+}
+
 void UsageRecorder::write(soci::session& sql, const Notes& notes) {
   for (const auto& [id, at] : notes.tokens) AccessTokenTable(sql).touch(id, at);
   for (const auto& [id, at] : notes.agent_tokens) AgentTokenTable(sql).touch(id, at);
@@ -192,6 +211,7 @@ bool UsageRecorder::flush() {
     departed_ = before;  // the database may run this again
     write(sql, notes);
     write_departures(sql, now());
+    clear_audit(sql, now());
   });
   const bool waited = std::exchange(waiting_, status.code() == Code::kUnavailable);
   if (status.ok()) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -40,11 +41,16 @@ class UsageRecorder {
   /// `event` the time and the address are filled in here.
   void audit(AuditEvent event, std::string_view peer);
 
+  /// Rows of the audit log that are older go, by and by; 0: none.
+  void keep_audit(Millis life) { audit_life_ = life; }
+
   /// Writes what has been noted so far and returns when it is in the database. False: the database is not
   /// reachable, and the notes wait. What the database refuses for another reason is dropped, and logged.
   bool flush();
 
   static constexpr Millis kAway = 10'000;
+  /// Limit: age of rows of the audit log (--audit-days); older ones are removed.
+  static constexpr Millis kAuditLife = Millis{365} * 24 * 3600 * 1000;
   static constexpr std::size_t kMaxWaiting = 10'000;
 
  private:
@@ -71,6 +77,7 @@ class UsageRecorder {
   void write(soci::session& sql, const Notes& notes);
   void write_connection(soci::session& sql, std::int64_t id, const Connection& connection);
   void write_departures(soci::session& sql, Millis now);
+  void clear_audit(soci::session& sql, Millis now);
   Millis now() const;
 
   Database& db_;
@@ -80,6 +87,8 @@ class UsageRecorder {
   std::mutex writing_;  // taken before mutex_
   std::condition_variable changed_;
   Notes notes_;
+  std::atomic<Millis> audit_life_ = kAuditLife;
+  Millis audit_cleared_ = 0;  // guarded by writing_
   std::map<std::int64_t, Millis> tokens_written_, agent_tokens_written_;
   std::map<std::int64_t, Millis>
       departed_;          // agents by when their last connection ended; guarded by writing_

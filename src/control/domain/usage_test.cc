@@ -155,5 +155,28 @@ TEST_F(UsageTest, SaysWhatIsLostWhenItEndsWithoutADatabase) {
   EXPECT_THAT(audited(), ElementsAre());
 }
 
+TEST_F(UsageTest, RowsOfTheAuditLogGoAfterAYear) {
+  audit("old");
+  recorder.flush();
+  clock.advance(std::chrono::hours(24 * 365) + std::chrono::hours(1));
+  audit("new");
+  recorder.flush();
+  EXPECT_THAT(audited(), ElementsAre("new"));
+  recorder.keep_audit(0);
+  clock.advance(std::chrono::hours(24 * 4000));
+  audit("newest");
+  recorder.flush();
+  EXPECT_THAT(audited(), ElementsAre("new", "newest"));
+}
+
+TEST_F(UsageTest, ANoteWithBytesThatNoDatabaseTakesDoesNotTakeTheOthersWithIt) {
+  audit("before");
+  audit(std::string("bad \0\xff", 6));
+  recorder.agent_seen({.agent_id = 1, .connection_id = 9, .version = std::string("v\0\xff", 3)});
+  audit("after");
+  EXPECT_TRUE(recorder.flush());
+  EXPECT_THAT(audited(), ElementsAre("before", "bad \xef\xbf\xbd\xef\xbf\xbd", "after"));
+}
+
 }  // namespace
 }  // namespace towline::control

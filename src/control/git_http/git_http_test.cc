@@ -110,7 +110,7 @@ class GitHttpTest : public ::testing::Test {
     ControlPlaneOptions options;
     options.data_dir = folder.path() + "/data";
     options.external_url = "http://127.0.0.1";
-    options.root_token = Secret("glpat-root-token");
+    options.root_token = Secret("glpat-root-token-of-tests");
     options.clock = &clock;
     plane = ControlPlane::open(std::move(options)).value();
     front.plane = plane.get();
@@ -125,7 +125,7 @@ class GitHttpTest : public ::testing::Test {
   std::string base(const std::string& user) {
     return "http://" + user + "@127.0.0.1:" + std::to_string(host->port());
   }
-  std::string url(const std::string& project, const std::string& token = "glpat-root-token") {
+  std::string url(const std::string& project, const std::string& token = "glpat-root-token-of-tests") {
     return base("git:" + token) + "/" + project + ".git";
   }
   // Output of a shell command in the test's folder, with the exit status at its end.
@@ -144,7 +144,7 @@ class GitHttpTest : public ::testing::Test {
   }
   // One API call by curl's likes: a raw HTTP/1.1 request on a connection of its own.
   std::string call(const std::string& method, const std::string& path, const std::string& body,
-                   const std::string& token = "glpat-root-token") {
+                   const std::string& token = "glpat-root-token-of-tests") {
     const int fd = connect();
     send(fd, method + " /api/v4" + path +
                  " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nPrivate-Token: " + token +
@@ -179,7 +179,7 @@ class GitHttpTest : public ::testing::Test {
     const int fd = connect();
     send(fd,
          "POST /root/demo.git/git-receive-pack HTTP/1.1\r\nHost: x\r\n"
-         "Authorization: Bearer glpat-root-token\r\n"
+         "Authorization: Bearer glpat-root-token-of-tests\r\n"
          "Content-Type: application/x-git-receive-pack-request\r\nTransfer-Encoding: chunked\r\n"
          "Expect: 100-continue\r\n\r\n");
     EXPECT_THAT(read_some(fd), StartsWith("HTTP/1.1 100"));
@@ -353,7 +353,7 @@ TEST_F(GitHttpTest, AClientThatGoesAwayTakesItsChildWithIt) {
   make_project();
   const std::string head =
       "POST /root/demo.git/git-receive-pack HTTP/1.1\r\nHost: x\r\nAuthorization: Basic " +
-      base64_encode("git:glpat-root-token") +
+      base64_encode("git:glpat-root-token-of-tests") +
       "\r\nContent-Type: application/x-git-receive-pack-request\r\nContent-Length: 1000000\r\n"
       "Expect: 100-continue\r\n\r\n";
   // More than may run at once, so that a child left over would be missed in the end.
