@@ -55,6 +55,7 @@ class Client final : public ClientConnection, private Http1Connection {
   Phase phase_ = Phase::kIdle;
   bool is_head_ = false;
   bool upgrade_ = false;
+  bool answering_ = false;  // a byte has come back
   bool shut_ = false;
   int informational_ = 0;
 };
@@ -65,6 +66,7 @@ std::unique_ptr<ClientExchange> Client::open(const RequestHead& head, bool end, 
   informational_ = 0;
   is_head_ = head.method == "HEAD";
   upgrade_ = !head.upgrade.empty();
+  answering_ = false;
   parser_.next(is_head_);
   begin_exchange();
   auto exchange = std::make_unique<Exchange>(*this);
@@ -100,6 +102,7 @@ void Client::send_head(const RequestHead& head, bool end) {
 // --- input ---
 
 bool Client::use_input() {
+  answering_ = answering_ || input_.size() > 0;
   if (phase_ == Phase::kExchange && !parse()) return false;
   if (phase_ == Phase::kRaw) return deliver_raw();
   if (phase_ == Phase::kIdle && input_.size() > 0) {
@@ -226,7 +229,12 @@ bool Client::on_input_end(Status status) {
 bool Client::advance() {
   if (phase_ == Phase::kTaken) return close(Status());
   if (reset_) return close(Status(Code::kCancelled, "a request was given up half-way"));
-  if (!failure_.ok()) return fail_now();
+  if (!failure_.ok()) {
+    const bool lost = failure_.code() == Code::kUnavailable;
+    if (lost && phase_ == Phase::kExchange && !answering_)
+      failure_ = Status(Code::kAborted, failure_.message());
+    return fail_now();
+  }
   if (phase_ == Phase::kOver) {
     return close(Status(Code::kUnavailable, "the server keeps no connection after this response"));
   }

@@ -29,7 +29,7 @@ Code reset_code(std::uint32_t code) {
     case NGHTTP2_NO_ERROR:
       return Code::kCancelled;
     case NGHTTP2_REFUSED_STREAM:
-      return Code::kUnavailable;
+      return Code::kAborted;
     case NGHTTP2_ENHANCE_YOUR_CALM:
       return Code::kResourceExhausted;
     default:

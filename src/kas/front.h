@@ -3,6 +3,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "grpc/server.h"
@@ -20,6 +21,8 @@ struct Routes {
   grpc::Server* grpc = nullptr;
   /// What nobody else answers.
   http::RequestHandler* web = nullptr;
+  /// What the proxy is called in a kubeconfig, for those who look elsewhere.
+  std::string proxy_url;
   /// Takes the byte stream of a WebSocket, on its loop.
   std::function<void(io::Loop&, std::unique_ptr<io::Stream>)> tunnel;
 };

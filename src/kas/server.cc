@@ -61,6 +61,8 @@ class ProxyMetrics {
       : duration_(observability.histogram("kas_proxy_request_duration_seconds",
                                           "Time from a proxied request's head to the end of its answer.", {},
                                           {0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30, 300})) {
+    strangers_ = &observability.counter("kas_proxy_strangers_total",
+                                        "Proxied requests without a valid credential.", {});
     for (int i = 0; i < 6; ++i) {
       const std::string status = i == 0 ? "none" : std::to_string(i) + "xx";
       for (const bool own : {false, true}) {
@@ -73,12 +75,14 @@ class ProxyMetrics {
   void observe(const kubernetes_api::ProxyObservation& seen) {
     const int klass = seen.http_status >= 100 && seen.http_status < 600 ? seen.http_status / 100 : 0;
     counters_[klass][seen.own_error ? 1 : 0]->add();
+    if (seen.stranger) strangers_->add();
     duration_.observe(std::chrono::duration<double>(seen.duration).count());
   }
 
  private:
   observability::Observability::Histogram& duration_;
   std::array<std::array<observability::Observability::Counter*, 2>, 6> counters_{};
+  observability::Observability::Counter* strangers_ = nullptr;
 };
 
 class ServerImpl final : public Server {
@@ -216,7 +220,10 @@ class ServerImpl final : public Server {
     examination_ = doctor::Examination::create(router_);
     control_->set_agent_doctor(*examination_);
     proxy_metrics_ = std::make_unique<ProxyMetrics>(*observability_);
-    proxy_ = kubernetes_api::Proxy::create({}, backend, router_, clock_, log_,
+    const auto path = external_url_.find('/', external_url_.find("://") + 3);
+    kubernetes_api::ProxyOptions proxy;
+    if (path != std::string::npos) proxy.external_path = external_url_.substr(path);
+    proxy_ = kubernetes_api::Proxy::create(std::move(proxy), backend, router_, clock_, log_,
                                            [this](const auto& seen) { proxy_metrics_->observe(seen); });
     grpc_.add(method::kConnect, router_->connect_handler());
     grpc_.add(method::kGetConfiguration, configuration_->handler());
@@ -227,6 +234,7 @@ class ServerImpl final : public Server {
                .proxy = proxy_.get(),
                .grpc = &grpc_,
                .web = web_.get(),
+               .proxy_url = external_url_ + std::string(kProxyPath),
                .tunnel = [this](io::Loop& loop, std::unique_ptr<io::Stream> stream) {
                  host_->adopt_http2(loop, std::move(stream));
                }};

@@ -11,6 +11,10 @@ namespace {
 // Requests that may wait for one HTTP/2 connection that is being dialled; the usual stream limit of servers.
 constexpr std::size_t kRequestsPerDial = 100;
 
+// What requests get in addition to what their client has sent, credentials above all: a head that was taken
+// as the largest one allowed can be sent on.
+constexpr std::size_t kAdded = 64 * 1024;
+
 }  // namespace
 
 Pool::Pool(io::Loop& loop, io::Dialer& dialer, const ClusterConfig& config, ClientOptions options)
@@ -18,16 +22,16 @@ Pool::Pool(io::Loop& loop, io::Dialer& dialer, const ClusterConfig& config, Clie
   sweep_.start(options_.idle_timeout);
 }
 
-void Pool::acquire(Waiter& waiter, bool upgrade, bool fresh) {
-  if (upgrade) return dial(&waiter);
-  if (Connection* connection = find_free(fresh)) return use(waiter, *connection);
-  waiting_.push_back({&waiter, fresh});
+void Pool::acquire(Waiter& waiter, const Need& need) {
+  if (need.own) return dial(&waiter);
+  if (Connection* connection = find_free(need.newer_than)) return use(waiter, *connection);
+  waiting_.push_back({&waiter, need.newer_than});
   dial_for_waiting();
 }
 
 void Pool::forget(Waiter& waiter) {
   std::erase_if(waiting_, [&](const Waiting& each) { return each.waiter == &waiter; });
-  std::erase_if(dials_, [&](const Dial& each) { return each.upgrade_for == &waiter; });
+  std::erase_if(dials_, [&](const Dial& each) { return each.own_of == &waiter; });
 }
 
 void Pool::released() {
@@ -40,10 +44,11 @@ void Pool::released() {
   });
 }
 
-Pool::Connection* Pool::find_free(bool fresh) {
+Pool::Connection* Pool::find_free(std::uint64_t newer_than) {
   // The one used last is the one least likely to be stale; and idle ones can then go.
   for (auto it = connections_.rbegin(); it != connections_.rend(); ++it) {
-    if (it->gone || it->for_upgrade || (fresh && it->used && !it->http2)) continue;
+    if (it->gone || it->own || it->id <= newer_than) continue;
+    if (newer_than > 0 && it->used && !it->http2) continue;
     if (it->http->available() > 0) return &*it;
   }
   return nullptr;
@@ -52,12 +57,13 @@ Pool::Connection* Pool::find_free(bool fresh) {
 void Pool::use(Waiter& waiter, Connection& connection) {
   connection.idle_since = loop_.now();
   const bool reused = std::exchange(connection.used, true);
-  waiter.on_connection(*connection.http, reused);
+  waiter.on_connection(
+      {.connection = *connection.http, .id = connection.id, .http2 = connection.http2, .reused = reused});
 }
 
 void Pool::dial_for_waiting() {
   std::size_t dialling = 0;
-  for (const Dial& each : dials_) dialling += each.upgrade_for == nullptr ? 1 : 0;
+  for (const Dial& each : dials_) dialling += each.own_of == nullptr ? 1 : 0;
   const std::size_t per_dial = server_speaks_http2_.value_or(true) ? kRequestsPerDial : 1;
   while (dialling * per_dial < waiting_.size()) {
     dial(nullptr);
@@ -65,12 +71,12 @@ void Pool::dial_for_waiting() {
   }
 }
 
-void Pool::dial(Waiter* upgrade_for) {
+void Pool::dial(Waiter* own_of) {
   const bool secure = config_.server.scheme == "https";
   io::DialTarget target{.host = config_.server.host, .port = config_.server.port};
   if (secure) {
     Result<std::shared_ptr<io::TlsClientContext>> tls = config_.credentials->tls();
-    dials_.push_back({.operation = nullptr, .upgrade_for = upgrade_for});
+    dials_.push_back({.operation = nullptr, .own_of = own_of});
     const auto self = std::prev(dials_.end());
     if (!tls) {
       loop_.post([this, weak = std::weak_ptr<char>(alive_), self, why = std::move(tls.error())]() mutable {
@@ -80,25 +86,25 @@ void Pool::dial(Waiter* upgrade_for) {
     }
     target.tls = std::move(*tls);
     target.tls_server_name = config_.tls_server_name;
-    if (upgrade_for == nullptr) target.alpn = {"h2", "http/1.1"};
-    if (upgrade_for != nullptr) target.alpn = {"http/1.1"};
+    if (own_of == nullptr) target.alpn = {"h2", "http/1.1"};
+    if (own_of != nullptr) target.alpn = {"http/1.1"};
     self->operation = dialer_.dial(loop_, std::move(target), options_.dial_timeout,
                                    [this, self](auto stream) { dialled(self, std::move(stream)); });
     return;
   }
-  dials_.push_back({.operation = nullptr, .upgrade_for = upgrade_for});
+  dials_.push_back({.operation = nullptr, .own_of = own_of});
   const auto self = std::prev(dials_.end());
   self->operation = dialer_.dial(loop_, std::move(target), options_.dial_timeout,
                                  [this, self](auto stream) { dialled(self, std::move(stream)); });
 }
 
 void Pool::dialled(std::list<Dial>::iterator dial, Result<std::unique_ptr<io::Stream>> stream) {
-  Waiter* const upgrade_for = dial->upgrade_for;
+  Waiter* const own_of = dial->own_of;
   // The operation whose callback this is goes with the list's entry.
   const Dial finished = std::move(*dial);
   dials_.erase(dial);
   if (!stream) {
-    if (upgrade_for != nullptr) return upgrade_for->on_no_connection(std::move(stream.error()));
+    if (own_of != nullptr) return own_of->on_no_connection(std::move(stream.error()));
     // All that wait fail: the next request dials anew.
     for (std::size_t n = waiting_.size(); n > 0 && !waiting_.empty(); --n) {
       Waiter* const waiter = waiting_.front().waiter;
@@ -107,20 +113,22 @@ void Pool::dialled(std::list<Dial>::iterator dial, Result<std::unique_ptr<io::St
     }
     return;
   }
-  Connection* connection = add(std::move(*stream), upgrade_for != nullptr);
-  if (upgrade_for != nullptr) return use(*upgrade_for, *connection);
+  Connection* connection = add(std::move(*stream), own_of != nullptr);
+  if (own_of != nullptr) return use(*own_of, *connection);
   server_speaks_http2_ = connection->http2;
   serve_waiting();
 }
 
-Pool::Connection* Pool::add(std::unique_ptr<io::Stream> stream, bool for_upgrade) {
+Pool::Connection* Pool::add(std::unique_ptr<io::Stream> stream, bool own) {
   Connection& connection = connections_.emplace_back();
+  connection.id = ++last_id_;
   connection.http2 = stream->alpn() == "h2";
-  connection.for_upgrade = for_upgrade;
+  connection.own = own;
   connection.idle_since = loop_.now();
-  const http::ClientConnectionOptions options{.limits = options_.limits,
-                                              .keepalive = options_.keepalive,
-                                              .keepalive_timeout = options_.keepalive_timeout};
+  http::Limits limits = options_.limits;
+  limits.header_bytes += kAdded;
+  const http::ClientConnectionOptions options{
+      .limits = limits, .keepalive = options_.keepalive, .keepalive_timeout = options_.keepalive_timeout};
   auto on_closed = [this, weak = std::weak_ptr<char>(alive_), raw = &connection](const Status&) {
     if (weak.expired()) return;
     raw->gone = true;
@@ -134,11 +142,11 @@ Pool::Connection* Pool::add(std::unique_ptr<io::Stream> stream, bool for_upgrade
 
 void Pool::serve_waiting() {
   connections_.remove_if([](const Connection& each) {
-    return (each.gone || (each.for_upgrade && each.used)) && each.http->active() == 0;
+    return (each.gone || (each.own && each.used)) && each.http->active() == 0;
   });
   while (!waiting_.empty()) {
     const Waiting next = waiting_.front();
-    Connection* connection = find_free(next.fresh);
+    Connection* connection = find_free(next.newer_than);
     if (connection == nullptr) break;
     waiting_.pop_front();
     use(*next.waiter, *connection);

@@ -1,6 +1,9 @@
 """Who may use an agent, as whom, and what the cluster gets to see of it."""
 
 import json
+import time
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -181,3 +184,36 @@ def test_the_audit_line_names_who_did_what(echo):
     assert lines[0]["user"] == "root" and lines[0]["method"] == "POST" and lines[0]["status"] == 200
     assert lines[0]["agent_id"] == echo.agent_id
     assert echo.token not in echo.kas.process.log()
+
+
+def test_what_runs_ends_when_its_token_is_revoked(echo):
+    token = echo.kas.personal_token(name="of a watch")
+    own = echo.kas.api("GET", "/personal_access_tokens", expect=200)[1]
+    token_id = next(each["id"] for each in own if each["name"] == "of a watch")
+    with echo.kas.connect(["http/1.1"]) as sock:
+        sock.sendall((f"GET /k8s-proxy/chunks?n=1000&each=0.05 HTTP/1.1\r\nHost: a\r\n"
+                      f"Authorization: Bearer pat:{echo.agent_id}:{token}\r\n\r\n").encode())
+        while b"chunk 0" not in sock.recv(65536):
+            pass
+        echo.kas.api("DELETE", f"/personal_access_tokens/{token_id}", expect=204)
+        revoked = time.monotonic()
+        while sock.recv(65536):
+            assert time.monotonic() - revoked < 10
+        assert towline.SANITIZED or time.monotonic() - revoked < 3
+
+
+@pytest.mark.parametrize("path", ["/", "/version", "/api", "/api/v1/pods", "/apis", "/-/k8s-proxy/api", "/-/kubernetes-agent/",
+                                  "/-/kubernetes-agent/k8s-proxyX/api", "/k8s-proxyX", "//-/kubernetes-agent/k8s-proxy/api"])
+def test_a_client_of_kubernetes_at_a_wrong_path_is_told_the_right_one(echo, path):
+    request = urllib.request.Request(echo.kas.url + path, headers={
+        "Accept": "application/json, */*", "User-Agent": "kubectl/v1.35.2 (linux/amd64) kubernetes/abc"})
+    with pytest.raises(urllib.error.HTTPError) as error:
+        urllib.request.urlopen(request, timeout=20, context=echo.kas.tls())
+    message = status_of((error.value.code, error.value.headers, error.value.read()), 404)
+    assert echo.proxy_url("/") in message
+
+
+def test_a_browser_gets_the_page(echo):
+    request = urllib.request.Request(echo.kas.url + "/root/demo", headers={"Accept": "text/html,application/json"})
+    with urllib.request.urlopen(request, timeout=20, context=echo.kas.tls()) as answer:
+        assert answer.headers["Content-Type"].startswith("text/html")

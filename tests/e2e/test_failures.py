@@ -64,17 +64,26 @@ def test_an_agent_that_never_came_is_an_immediate_503(system):
     assert json.loads(body)["reason"] == "ServiceUnavailable"
 
 
-def test_an_agent_that_went_is_an_immediate_503_which_says_when(system, api):
+def test_an_agent_that_went_is_a_503_after_seconds_which_says_when(system, api):
     agent = system.start_agent(api.kubeconfig())
     assert system.request("/echo")[0] == 200
     agent.stop()
     towline.wait_for(lambda: system.kas.metrics()["kas_agents_connected"] == 0, "the server to notice", 5)
-    seconds, (status, _, body) = timed(lambda: system.request("/echo"))
-    assert status == 503 and seconds < 1
+    seconds, (status, headers, body) = timed(lambda: system.request("/echo"))
+    assert status == 503 and seconds < 10 and headers["Retry-After"]
     seen = re.search(r"last seen at (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)", message(body))
     assert seen, body
     age = time.time() - time.mktime(time.strptime(seen.group(1), "%Y-%m-%dT%H:%M:%SZ")) + time.timezone
     assert -2 < age < 60
+
+
+def test_a_request_waits_for_an_agent_that_comes_back(system, api):
+    agent = system.start_agent(api.kubeconfig())
+    assert system.request("/echo")[0] == 200
+    agent.process.kill()
+    towline.wait_for(lambda: system.kas.metrics()["kas_agents_connected"] == 0, "the server to notice", 5)
+    agent = system.start_agent(api.kubeconfig(), wait=False)
+    assert system.request("/echo", "POST", b"once")[0] == 200
 
 
 def test_an_agent_killed_before_the_answer_is_a_502_within_a_second(system, api):

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/encoding.h"
+#include "base/unicode.h"
 
 namespace towline::kubernetes_api {
 namespace {
@@ -12,6 +13,15 @@ bool is_path_safe(char c) {
   static constexpr std::string_view kSafe = "-_.~$&+,/:;=@";
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
          kSafe.find(c) != std::string_view::npos;
+}
+
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const Character first = first_character(text);
+    if (first.size == 1 && first.code > 0x7f) return false;
+    text.remove_prefix(first.size);
+  }
+  return true;
 }
 
 }  // namespace
@@ -38,7 +48,10 @@ void query_to_map(std::string_view query, HeaderMap& map) {
         return percent_decode(text, true).value_or(std::string(text));
       };
       const std::string value = equals == std::string_view::npos ? "" : decode(pair.substr(equals + 1));
-      map[decode(pair.substr(0, equals))].add_value(value);
+      std::string name = decode(pair.substr(0, equals));
+      // Keys of maps are UTF-8, or the whole message is refused.
+      if (!is_utf8(name)) name = pair.substr(0, equals);
+      if (is_utf8(name)) map[name].add_value(value);
     }
     if (amp == std::string_view::npos) break;
     query.remove_prefix(amp + 1);

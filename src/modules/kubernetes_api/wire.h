@@ -26,7 +26,7 @@ inline constexpr std::uint32_t kBytes = 1;
 /// need not put it together.
 inline constexpr std::size_t kMaxPiece = 16 * 1024 - 64;
 
-/// A relay holds back credit while its far side has more than this unsent.
+/// Limit: bytes that the far side of a relay has not sent; over it its near side is read no further.
 inline constexpr std::size_t kRelayBuffer = 48 * 1024;
 
 /// The serialized trailer branch.
@@ -73,6 +73,10 @@ class RelayCredit {
   /// What may be given back now, `unsent` being what the far side still holds.
   std::size_t take(std::size_t unsent) {
     if (unsent >= kRelayBuffer) return 0;
+    return take_all();
+  }
+  /// The far side is over.
+  std::size_t take_all() {
     const std::size_t bytes = owed_;
     owed_ = 0;
     return bytes;

@@ -133,6 +133,8 @@ std::string remedy_for_kubernetes(const Status& why) {
              "mounted";
     case Code::kUnauthenticated:
       return "the API does not accept the agent's credentials: does its service account still exist?";
+    case Code::kUnimplemented:
+      return "take the field out of the kubeconfig, or name another kubeconfig by --kubeconfig";
     default:
       return "may this machine or pod reach the API server? Look at network policies and, in a pod, at "
              "KUBERNETES_SERVICE_HOST and at kube-proxy";

@@ -1,5 +1,6 @@
 #include "modules/kubernetes_api/agent/make_request.h"
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <optional>
@@ -8,6 +9,7 @@
 
 #include "base/encoding.h"
 #include "base/proto_wire.h"
+#include "http/fields.h"
 #include "io/loop.h"
 #include "modules/kubernetes_api/wire.h"
 
@@ -38,6 +40,16 @@ void add_impersonation(http::Headers& headers, const rpc::ImpersonationConfig& c
 bool is_set(const rpc::ImpersonationConfig& config) {
   return !config.username().empty() || config.groups_size() > 0 || !config.uid().empty() ||
          config.extra_size() > 0;
+}
+
+// The target as the client sent it, or from its decoded parts; empty: it is none.
+std::string target_of(const ::gitlab::agent::prototool::HttpRequest& request) {
+  const std::string& raw = request.raw_target();
+  const auto breaks = [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f; };
+  if (!raw.empty()) return raw.front() != '/' || std::ranges::any_of(raw, breaks) ? std::string() : raw;
+  std::string target = encode_path(request.url_path().empty() ? "/" : request.url_path());
+  if (request.query_size() > 0) target += "?" + query_from_map(request.query());
+  return target;
 }
 
 // One call: gRPC messages on one side, an HTTP exchange with the cluster's API on the other. Keeps itself.
@@ -107,6 +119,8 @@ class Relay final : public grpc::ServerCallHandler {
   void api_response(http::ResponseHead head, bool end) {
     first_byte_.cancel();
     upgrade_ = head.status == 101;
+    // A reader far away may pause for as long as it likes, as with a direct connection.
+    if (upgrade_ || !head.content_length) exchange_->allow_pauses();
     send_header(head);
     if (upgrade_) send_trailer();
     if (upgrade_ && half_closed_) exchange_->end();
@@ -124,7 +138,11 @@ class Relay final : public grpc::ServerCallHandler {
     pull_response();
   }
   void api_failed(const Status& status) {
-    const Code code = status.code() == Code::kCancelled ? Code::kUnavailable : status.code();
+    // Codes that would tell the server about the call and not about the cluster: that it was cancelled, may
+    // be made again, is too much for the agent.
+    const bool own = status.code() == Code::kCancelled || status.code() == Code::kAborted ||
+                     status.code() == Code::kResourceExhausted;
+    const Code code = own ? Code::kUnavailable : status.code();
     fail(Status(code, "agentk: " + status.message()));
   }
 
@@ -144,8 +162,10 @@ class Relay final : public grpc::ServerCallHandler {
     http::RequestHead head;
     head.method = request.method();
     head.headers = from_map(request.header());
-    head.target = encode_path(request.url_path().empty() ? "/" : request.url_path());
-    if (request.query_size() > 0) head.target += "?" + query_from_map(request.query());
+    head.target = target_of(request);
+    if (head.target.empty() || !http::is_token(head.method)) {
+      return fail(Status(Code::kInvalidArgument, "agentk: malformed request line"));
+    }
     if (const auto upgrade = head.headers.get("upgrade");
         upgrade && head.headers.has_token("connection", "upgrade")) {
       head.upgrade = std::string(*upgrade);
@@ -219,13 +239,17 @@ class Relay final : public grpc::ServerCallHandler {
     if (const std::size_t bytes = from_api_.take(call_->unsent())) exchange_->consume(bytes);
   }
 
+  // Credit that is not given back would keep the tunnel's end, which comes behind what nobody reads any more,
+  // from being heard.
   void finish() {
     const auto last = std::move(keep_);
+    call_->consume(from_server_.take_all());
     if (!upgrade_) send_trailer();
     call_->finish(Status());
   }
   void fail(const Status& why) {
     const auto last = std::move(keep_);
+    call_->consume(from_server_.take_all());
     call_->finish(why);
   }
 

@@ -8,8 +8,8 @@
 namespace towline::kubernetes_api {
 
 struct MakeRequestOptions {
-  /// From the end of the request to the first byte of the response. Kubernetes ends ordinary requests after
-  /// 60 s.
+  /// Limit: time from the end of a request to the first byte of the cluster's answer; over it 504. Kubernetes
+  /// ends ordinary requests after 60 s.
   std::chrono::milliseconds first_byte_timeout{75'000};
 };
 

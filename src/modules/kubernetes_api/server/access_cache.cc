@@ -4,8 +4,28 @@
 #include <utility>
 
 #include "base/encoding.h"
+#include "proto/kubernetes_api.pb.h"
 
 namespace towline::kubernetes_api {
+
+std::shared_ptr<const CachedAccess> prepare_access(control::Access access) {
+  auto cached = std::make_shared<CachedAccess>();
+  if (access.as) {
+    ::gitlab::agent::kubernetes_api::rpc::HeaderExtra extra;
+    auto& config = *extra.mutable_imp_config();
+    config.set_username(access.as->username);
+    config.set_uid(access.as->uid);
+    for (const std::string& group : access.as->groups) config.add_groups(group);
+    for (const auto& [key, values] : access.as->extra) {
+      auto& entry = *config.add_extra();
+      entry.set_key(key);
+      for (const std::string& value : values) entry.add_val(value);
+    }
+    cached->extra = extra.SerializeAsString();
+  }
+  cached->access = std::move(access);
+  return cached;
+}
 
 std::string AccessCache::key(std::int64_t agent_id, const Secret& token) {
   return sha256(token.reveal()) + std::to_string(agent_id);

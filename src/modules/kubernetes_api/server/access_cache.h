@@ -20,6 +20,9 @@ struct CachedAccess {
   std::string extra;
 };
 
+/// Prepares an answer.
+std::shared_ptr<const CachedAccess> prepare_access(control::Access access);
+
 /// Remembers who may use which agent, so that a request costs no SQL. Entries hold for `ttl` and no longer
 /// than their credential, and only while the control plane has not changed (Backend::access_generation). Only
 /// tokens' hashes are kept. Thread-safe.

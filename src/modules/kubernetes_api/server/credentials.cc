@@ -10,6 +10,9 @@ namespace {
 constexpr std::string_view kExpected =
     "send \"Authorization: Bearer pat:<agent id>:<personal access token>\" (the token of kubeconfig's user)";
 
+/// Limit: bytes of a token; over it 401.
+constexpr std::size_t kMaxToken = 512;
+
 std::unexpected<Status> refuse(std::string_view why) {
   return fail(Code::kUnauthenticated, std::string(why) + ": " + std::string(kExpected));
 }
@@ -36,7 +39,7 @@ Result<ProxyCredential> parse_credential(std::string_view authorization) {
   if (!agent_id) return refuse("the agent id is not a number");
   credential.agent_id = *agent_id;
   const std::string_view token = rest.substr(id_end + 1);
-  if (token.empty() || token.size() > 512) return refuse("the token is empty or too long");
+  if (token.empty() || token.size() > kMaxToken) return refuse("the token is empty or too long");
   credential.token = Secret(std::string(token));
   return credential;
 }
@@ -46,7 +49,8 @@ Result<ProxyCredential> take_credential(http::RequestHead& head) {
   Result<ProxyCredential> credential = authorization
                                            ? parse_credential(*authorization)
                                            : Result<ProxyCredential>(refuse("no Authorization header"));
-  for (const std::string_view name : {"authorization", "cookie", "gitlab-agent-id", "x-csrf-token"}) {
+  for (const std::string_view name : {"authorization", "cookie", "gitlab-agent-id", "x-csrf-token",
+                                      "private-token", "job-token", "proxy-authorization", "trailer"}) {
     head.headers.remove(name);
   }
   return credential;

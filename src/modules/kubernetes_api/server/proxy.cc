@@ -5,11 +5,14 @@
 #include <optional>
 #include <utility>
 
-#include "base/encoding.h"
 #include "base/proto_wire.h"
+#include "base/retry.h"
 #include "io/loop.h"
 #include "modules/kubernetes_api/server/access_cache.h"
+#include "modules/kubernetes_api/server/answer.h"
 #include "modules/kubernetes_api/server/credentials.h"
+#include "modules/kubernetes_api/server/request_header.h"
+#include "modules/kubernetes_api/server/standing.h"
 #include "modules/kubernetes_api/server/status_reply.h"
 #include "modules/kubernetes_api/wire.h"
 #include "proto/methods.h"
@@ -17,14 +20,20 @@
 namespace towline::kubernetes_api {
 namespace {
 
-namespace grpctool = ::gitlab::agent::grpctool;
-namespace rpc = ::gitlab::agent::kubernetes_api::rpc;
-
-constexpr std::string_view kExtraType = "type.googleapis.com/gitlab.agent.kubernetes_api.rpc.HeaderExtra";
-// Calls that the agent did not look at are made again this often.
-constexpr int kAttempts = 5;
-// How long the client of an upgraded connection that the cluster has ended may take none of the rest.
+// Calls that the agent did not look at, because it was retiring the tunnel.
+constexpr RetryPolicy kNotLookedAt{.repeats = 4, .pause = std::chrono::milliseconds(20)};
+/// Limit: how long the client of an answer that has ended may take none of the rest; over it the rest is
+/// lost.
 constexpr std::chrono::seconds kCloseTime{30};
+/// Limit: how long a request waits for an agent that was connected a moment ago; over it 503 with
+/// Retry-After.
+constexpr std::chrono::seconds kReconnectTime{5};
+// An agent that was seen this long ago is expected back.
+constexpr std::chrono::seconds kMoment{60};
+// How often a waiting request looks for its agent, with as much jitter.
+constexpr std::chrono::milliseconds kLookForAgent{100};
+/// Limit: bytes of a request's path in the log; over it the rest is left out.
+constexpr std::size_t kLoggedPath = 512;
 
 // What all requests share.
 struct Context {
@@ -35,26 +44,8 @@ struct Context {
   Logger log;
   std::function<void(const ProxyObservation&)> observe;
   AccessCache cache;
+  Standing standing{backend, cache, clock};
 };
-
-std::shared_ptr<const CachedAccess> prepare(control::Access access) {
-  auto cached = std::make_shared<CachedAccess>();
-  if (access.as) {
-    rpc::HeaderExtra extra;
-    auto& config = *extra.mutable_imp_config();
-    config.set_username(access.as->username);
-    config.set_uid(access.as->uid);
-    for (const std::string& group : access.as->groups) config.add_groups(group);
-    for (const auto& [key, values] : access.as->extra) {
-      auto& entry = *config.add_extra();
-      entry.set_key(key);
-      for (const std::string& value : values) entry.add_val(value);
-    }
-    cached->extra = extra.SerializeAsString();
-  }
-  cached->access = std::move(access);
-  return cached;
-}
 
 std::string format_time(std::chrono::system_clock::time_point time) {
   const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
@@ -74,6 +65,7 @@ bool impersonates(const http::Headers& headers) {
 
 // One proxied request: an HTTP exchange on one side, a routed call on the other. Keeps itself.
 class ProxiedRequest final : public http::ExchangeHandler,
+                             public Standing::Request,
                              public std::enable_shared_from_this<ProxiedRequest> {
  public:
   ProxiedRequest(std::shared_ptr<Context> context, http::RequestHead head, bool has_body,
@@ -84,11 +76,10 @@ class ProxiedRequest final : public http::ExchangeHandler,
         exchange_(std::move(exchange)),
         loop_(exchange_->loop()),
         started_(context_->clock.now()),
-        timer_(loop_, [this] {
-          if (closing_) return done(status_, false);
-          fail({504, "the agent's cluster did not begin to answer within " +
-                         std::to_string(context_->options.first_byte_timeout.count() / 1000) + " s"});
-        }) {}
+        timer_(loop_, [this] { on_timer(); }) {}
+  ~ProxiedRequest() override { context_->standing.leave(*this); }
+  ProxiedRequest(const ProxiedRequest&) = delete;
+  ProxiedRequest& operator=(const ProxiedRequest&) = delete;
 
   void start() {
     keep_ = shared_from_this();
@@ -96,17 +87,17 @@ class ProxiedRequest final : public http::ExchangeHandler,
     Result<ProxyCredential> credential = take_credential(head_);
     if (!credential) return fail(error_for(credential.error()));
     agent_id_ = credential->agent_id;
-    const std::uint64_t generation = context_->backend.access_generation();
-    if (auto cached = context_->cache.find(agent_id_, credential->token, generation))
+    token_ = std::move(credential->token);
+    generation_ = context_->backend.access_generation();
+    if (auto cached = context_->cache.find(agent_id_, token_, generation_))
       return authorized(std::move(cached));
-    ask(std::move(credential->token), generation);
+    ask();
   }
 
   // The client's side.
   void on_body(std::span<const std::byte> data) override {
-    if (closing_) return exchange_->consume(data.size());
+    if (phase_ >= Phase::kClosing) return exchange_->consume(data.size());
     from_client_.received(data.size());
-    body_begun_ = true;
     if (!call_) {
       early_.append(reinterpret_cast<const char*>(data.data()), data.size());  // at most a window
       return;
@@ -115,13 +106,14 @@ class ProxiedRequest final : public http::ExchangeHandler,
     give_back_request();
   }
   void on_end(http::Headers) override {
-    if (closing_) return done(status_, false);
+    if (phase_ == Phase::kClosing) return done(status_, false);
     client_ended_ = true;
     if (!call_) return;
     end_request();
   }
   void on_sent(std::size_t) override {
-    if (closing_) return timer_.start(kCloseTime);
+    if (phase_ == Phase::kCutting && exchange_->unsent() == 0) return cut();
+    if (phase_ >= Phase::kClosing) return timer_.start(kCloseTime);
     pull_response();
   }
   void on_failed(Status) override {
@@ -129,7 +121,18 @@ class ProxiedRequest final : public http::ExchangeHandler,
     done(499, false);
   }
 
+  // Standing::Request
+  void withdrawn(const Status& why) override { fail(error_for(why)); }
+  std::weak_ptr<Standing::Request> weak() override { return weak_from_this(); }
+
  private:
+  enum class Phase {
+    kRunning,
+    kLooking,  // for an agent that has just gone
+    kClosing,  // upgraded, and the agent's side is over
+    kCutting,  // the agent's side broke in the middle of the answer, whose beginning is on its way
+  };
+
   // The agent's side; a class of its own because both sides have an on_sent.
   class AgentSide final : public grpc::ClientCallHandler {
    public:
@@ -142,66 +145,58 @@ class ProxiedRequest final : public http::ExchangeHandler,
     ProxiedRequest& request_;
   };
 
-  void ask(Secret token, std::uint64_t generation) {
-    Secret copy = token;
+  void ask() {
     context_->backend.access_by_token(
-        loop_, agent_id_, std::move(token),
-        [weak = weak_from_this(), generation, kept = std::move(copy)](Result<control::Access> answer) {
+        loop_, agent_id_, token_, [weak = weak_from_this()](Result<control::Access> answer) {
           const auto self = weak.lock();
           if (!self || !self->exchange_) return;
           if (!answer) return self->fail(error_for(answer.error()));
-          auto access = prepare(std::move(*answer));
-          self->context_->cache.put(self->agent_id_, kept, generation, access);
+          auto access = prepare_access(std::move(*answer));
+          self->context_->cache.put(self->agent_id_, self->token_, self->generation_, access);
           self->authorized(std::move(access));
         });
   }
 
   void authorized(std::shared_ptr<const CachedAccess> access) {
     access_ = std::move(access);
+    exchange_->peer_is_known();
+    exchange_->allow_pauses();
     if (access_->access.as && impersonates(head_.headers)) {
       return fail({400,
                    "the request impersonates somebody, but access to this agent is already by impersonation "
                    "(access_as: user); use one of the two"});
     }
-    header_message_ = header();
+    for (const std::string& prefix : context_->options.prefixes) {
+      if (head_.path().starts_with(prefix)) prefix_ = prefix;
+    }
+    header_message_ = request_header(head_, has_body_, prefix_, access_->extra);
+    // What is left of the head is for the log; a watch keeps it for hours.
+    head_.headers = {};
+    if (head_.target.size() > kLoggedPath) head_.target = std::string(logged_path());
+    context_->standing.enter(loop_, *this);
     connect();
   }
 
-  std::string header() {
-    HeaderArena arena;
-    auto& message = arena.make<grpctool::HttpRequest>();
-    auto& header = *message.mutable_header();
-    auto& request = *header.mutable_request();
-    request.set_method(head_.method);
-    std::string_view path = head_.path();
-    for (const std::string& prefix : context_->options.prefixes) {
-      if (!path.starts_with(prefix)) continue;
-      path.remove_prefix(prefix.size());
-      break;
+  std::string_view logged_path() const { return head_.path().substr(0, kLoggedPath); }
+
+  void on_timer() {
+    switch (phase_) {
+      case Phase::kRunning:
+        return fail({504, "the agent's cluster did not begin to answer within " +
+                              std::to_string(context_->options.first_byte_timeout.count() / 1000) + " s"});
+      case Phase::kLooking:
+        return look_for_agent();
+      case Phase::kClosing:
+        return done(status_, false);
+      case Phase::kCutting:
+        return cut();
     }
-    request.set_url_path(percent_decode(path).value_or(std::string(path)));
-    if (path.empty()) request.set_url_path("/");
-    query_to_map(head_.query(), *request.mutable_query());
-    request.mutable_query()->erase("gitlab-agent-id");
-    request.mutable_query()->erase("gitlab-csrf-token");
-    if (!head_.upgrade.empty()) {
-      head_.headers.set("connection", "Upgrade");
-      head_.headers.set("upgrade", head_.upgrade);
-    }
-    to_map(head_.headers, *request.mutable_header());
-    const bool none = !has_body_;
-    header.set_content_length(none                   ? 0
-                              : head_.content_length ? static_cast<std::int64_t>(*head_.content_length)
-                                                     : -1);
-    if (!access_->extra.empty()) {
-      header.mutable_extra()->set_type_url(std::string(kExtraType));
-      header.mutable_extra()->set_value(access_->extra);
-    }
-    return message.SerializeAsString();
   }
 
   void connect() {
-    ++attempts_;
+    // A body that has been handed over cannot be sent again.
+    if (has_body_ && !context_->router->connected(agent_id_)) return not_connected();
+    if (std::exchange(phase_, Phase::kRunning) != Phase::kRunning) timer_.cancel();
     call_ = context_->router->call(loop_, agent_id_, method::kMakeRequest, {}, &agent_side_);
     call_->send(grpc::message_view(header_message_));
     if (!has_body_) return end_request();
@@ -213,6 +208,7 @@ class ProxiedRequest final : public http::ExchangeHandler,
   }
 
   void send_body(std::span<const std::byte> data) {
+    body_sent_ = true;
     const std::uint32_t branch = switched_ ? kUpgradeData : kData;
     for (std::size_t at = 0; at < data.size(); at += kMaxPiece) {
       const auto piece = data.subspan(at, std::min(kMaxPiece, data.size() - at));
@@ -262,30 +258,17 @@ class ProxiedRequest final : public http::ExchangeHandler,
   }
 
   void respond(std::string_view bytes) {
-    HeaderArena arena;
-    auto& message = arena.make<grpctool::HttpResponse>();
-    if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-      return fail({502, "the agent sent a malformed answer"});
-    }
+    const std::string& outside = context_->options.external_path;
+    const std::string joined = outside.empty() ? std::string() : outside + std::string(prefix_);
+    const std::string_view prefix = outside.empty() ? prefix_ : std::string_view(joined);
+    Result<http::ResponseHead> head = read_answer(bytes, {.upgrade = head_.upgrade, .prefix = prefix});
+    if (!head) return fail(error_for(head.error()));
     timer_.cancel();
     answered_ = true;
     std::string().swap(header_message_);
-    const auto& response = message.header().response();
-    http::ResponseHead head;
-    head.status = response.status_code();
-    head.headers = from_map(response.header());
-    if (head.status == 101) {
-      switched_ = true;
-      head.upgrade = std::string(head.headers.get("upgrade").value_or(head_.upgrade));
-    }
-    if (head.status < 200 && !switched_) return fail({502, "the agent sent an impossible status"});
-    http::remove_hop_by_hop(head.headers);
-    if (const auto length = head.headers.get("content-length")) {
-      head.content_length = std::strtoull(std::string(*length).c_str(), nullptr, 10);
-      head.headers.remove("content-length");
-    }
-    status_ = head.status;
-    exchange_->respond(head);
+    switched_ = head->status == 101;
+    status_ = head->status;
+    exchange_->respond(*head);
   }
 
   void agent_finished(Status status) {
@@ -293,38 +276,85 @@ class ProxiedRequest final : public http::ExchangeHandler,
     call_.reset();
     if (!exchange_) return done(status_, false);
     if (answered_) {
-      // Without the trailer the answer is incomplete, which the client must not take for its end.
       if (switched_) return close_upgraded();
-      if (!response_complete_) exchange_->reset();
-      return done(status_, false);
+      if (response_complete_) return done(status_, false);
+      return begin_cut(status);
     }
-    if (status.code() == Code::kAborted && !body_begun_ && attempts_ < kAttempts) return connect();
+    if (status.code() == Code::kAborted && !body_sent_) {
+      // The timer is not needed otherwise before the request has ended.
+      if (const auto pause = retry_.next(Attempt::kNotProcessed, false)) return connect_after(*pause);
+    }
     if (status.ok()) status = Status(Code::kUnavailable, "the agent ended the call without an answer");
-    if (status.code() == Code::kNotFound) return fail_not_connected();
-    fail(error_for(status));
+    if (status.code() == Code::kNotFound) return not_connected();
+    fail(error_for_call(status));
+  }
+
+  void connect_after(std::chrono::milliseconds pause) {
+    if (pause.count() == 0) return connect();
+    phase_ = Phase::kLooking;
+    timer_.start(pause);
+  }
+
+  // Without its end the answer is incomplete, and the client must not take what came for all of it; but what
+  // came is the client's.
+  void begin_cut(const Status& why) {
+    error_ = "the answer broke off: " + why.message();
+    phase_ = Phase::kCutting;
+    timer_.start(exchange_->unsent() == 0 ? std::chrono::nanoseconds(0)
+                                          : std::chrono::nanoseconds(kCloseTime));
+  }
+  void cut() {
+    exchange_->reset();
+    done(status_, false);
   }
 
   // The cluster has ended an upgraded connection: what is left leaves, and the client ends its side.
   void close_upgraded() {
-    closing_ = true;
+    phase_ = Phase::kClosing;
     exchange_->end();
     if (client_ended_) return done(status_, false);  // it has nothing more to tell
     timer_.start(kCloseTime);
   }
 
-  void fail_not_connected() {
-    const std::string name =
-        "agent \"" + access_->access.agent.name + "\" (id " + std::to_string(agent_id_) + ")";
+  // Agents come and go, for a newer version or at a balancer's whim: one that was there a moment ago is
+  // waited for.
+  void not_connected() {
     context_->backend.agent_last_seen(
         loop_, agent_id_,
-        [weak = weak_from_this(), name](Result<std::optional<std::chrono::system_clock::time_point>> seen) {
+        [weak = weak_from_this()](Result<std::optional<std::chrono::system_clock::time_point>> seen) {
           const auto self = weak.lock();
-          if (!self) return;
-          std::string message = name + " is not connected";
-          if (seen && *seen) message += "; it was last seen at " + format_time(**seen);
-          if (seen && !*seen) message += "; it has never connected";
-          self->fail({503, message});
+          if (!self || !self->exchange_) return;
+          self->last_seen_ = seen ? *seen : std::nullopt;
+          const bool known = seen.has_value();
+          const bool recent = self->last_seen_ && self->context_->clock.wall() - *self->last_seen_ < kMoment;
+          const auto waits_since = self->looks_since_.value_or(self->context_->clock.now());
+          self->looks_since_ = waits_since;
+          if (recent && !self->body_sent_ && self->context_->clock.now() - waits_since < kReconnectTime) {
+            return self->look_soon();
+          }
+          self->fail_not_connected(known, recent);
         });
+  }
+
+  void look_for_agent() {
+    const auto now = context_->clock.now();
+    if (!looks_since_ || context_->router->connected(agent_id_)) return connect();
+    if (now - *looks_since_ >= kReconnectTime) return fail_not_connected(true, true);
+    look_soon();
+  }
+
+  void look_soon() {
+    phase_ = Phase::kLooking;
+    // Requests that came at different times look at different times.
+    timer_.start(kLookForAgent + (started_.time_since_epoch() % kLookForAgent));
+  }
+
+  void fail_not_connected(bool known, bool recent) {
+    std::string message = "agent \"" + access_->access.agent.name + "\" (id " + std::to_string(agent_id_) +
+                          ") is not connected";
+    if (last_seen_) message += "; it was last seen at " + format_time(*last_seen_);
+    if (known && !last_seen_) message += "; it has never connected";
+    fail({503, message, recent ? 2 : 10});
   }
 
   void fail(const ProxyError& error) {
@@ -342,19 +372,21 @@ class ProxiedRequest final : public http::ExchangeHandler,
     const auto self = std::move(keep_);
     if (!self) return;
     timer_.cancel();
+    context_->standing.leave(*this);
     const auto duration = context_->clock.now() - started_;
     const std::string peer(exchange_ ? exchange_->peer() : std::string_view{});
     exchange_.reset();
     call_.reset();
-    context_->observe({status, own_error, duration});
-    if (!context_->log.enabled(LogLevel::kInfo)) return;
+    context_->observe({status, own_error, access_ == nullptr && status == 401, duration});
+    // Strangers may ask as often as they like; what they ask is not for the log.
+    if (!context_->log.enabled(LogLevel::kInfo) || (access_ == nullptr && status == 401)) return;
     const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
     const std::string_view user = access_ ? std::string_view(access_->access.username) : std::string_view{};
     if (error_.empty()) {
       context_->log.info("request", {{"agent_id", agent_id_},
                                      {"user", user},
                                      {"method", head_.method},
-                                     {"path", head_.path()},
+                                     {"path", logged_path()},
                                      {"status", status},
                                      {"duration_us", micros},
                                      {"peer", peer}});
@@ -362,7 +394,7 @@ class ProxiedRequest final : public http::ExchangeHandler,
       context_->log.info("request", {{"agent_id", agent_id_},
                                      {"user", user},
                                      {"method", head_.method},
-                                     {"path", head_.path()},
+                                     {"path", logged_path()},
                                      {"status", status},
                                      {"duration_us", micros},
                                      {"peer", peer},
@@ -376,24 +408,25 @@ class ProxiedRequest final : public http::ExchangeHandler,
   std::unique_ptr<http::ServerExchange> exchange_;
   io::Loop& loop_;
   const Clock::TimePoint started_;
-  io::Timer timer_;  // the first byte of the answer, or the end of an upgraded connection
+  io::Timer timer_;  // of the phase: the first byte, the next look, the end
   std::shared_ptr<ProxiedRequest> keep_;
 
-  std::int64_t agent_id_ = 0;
-  std::shared_ptr<const CachedAccess> access_;
+  std::string_view prefix_;  // of the path; one of ProxyOptions::prefixes
   AgentSide agent_side_{*this};
   std::unique_ptr<grpc::ClientCall> call_;
-  int attempts_ = 0;
+  Retry retry_{kNotLookedAt};
+  std::optional<Clock::TimePoint> looks_since_;  // for its agent
+  std::optional<std::chrono::system_clock::time_point> last_seen_;
   std::string header_message_;  // kept until the agent answers, to be sent again
   std::string early_;           // body that came before the call was made
   RelayCredit from_client_;
   RelayCredit from_agent_;
-  bool body_begun_ = false;
+  bool body_sent_ = false;
   bool client_ended_ = false;
   bool answered_ = false;
   bool switched_ = false;  // 101: raw bytes both ways
   bool response_complete_ = false;
-  bool closing_ = false;  // upgraded, and the agent's side is over
+  Phase phase_ = Phase::kRunning;
   int status_ = 0;
   std::string error_;
 };

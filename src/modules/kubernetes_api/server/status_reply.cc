@@ -19,6 +19,8 @@ std::string_view reason(int status) {
       return "Forbidden";
     case 404:
       return "NotFound";
+    case 405:
+      return "MethodNotAllowed";
     case 413:
       return "RequestEntityTooLarge";
     case 429:
@@ -55,6 +57,12 @@ ProxyError error_for(const Status& status) {
     default:
       return {502, status.to_string()};
   }
+}
+
+ProxyError error_for_call(const Status& status) {
+  const bool agents = status.message().starts_with("agentk: ");
+  if (agents && status.code() == Code::kResourceExhausted) return {502, status.message()};
+  return error_for(status);
 }
 
 std::string status_json(const ProxyError& error) {

@@ -19,6 +19,10 @@ struct ProxyError {
 /// What to answer for a call that failed before the cluster answered.
 ProxyError error_for(const Status& status);
 
+/// The same for what the tunnel or the agent says: what is too much for the agent or the cluster's API is no
+/// reason to ask again, and an agent's refusals are not this server's.
+ProxyError error_for_call(const Status& status);
+
 /// Answers with a Kubernetes Status object (meta/v1); 401 also gets `Gitlab-Unauthorized: true`.
 void reply(http::ServerExchange& exchange, const ProxyError& error);
 
