@@ -69,8 +69,9 @@ class BackendTest : public PlaneTest {
   }
 
   io::LoopGroup loops{1, clock};
+  io::FairPool door{1};
   io::FairPool pool{2};
-  LocalBackend backend{core, pool};
+  LocalBackend backend{core, door, pool};
   std::int64_t project = 0;
   std::int64_t agent = 0;
 };
@@ -88,6 +89,23 @@ TEST_F(BackendTest, AnAgentIsKnownByItsTokenUntilThatIsRevoked) {
          "/projects/root%2Fdemo/cluster_agents/" + std::to_string(agent) + "/tokens/" + std::to_string(id),
          root.token);
   EXPECT_EQ(by_token(token).error().code(), Code::kUnauthenticated);
+}
+
+TEST_F(BackendTest, WhoComesIsKnownWhileOthersHoldAllThreads) {
+  const auto [id, token] = make_agent_token();
+  EXPECT_TRUE(configuration().has_value());  // it is in memory from now on
+  EXPECT_TRUE(access(root).has_value());
+  std::promise<void> open;
+  const std::shared_future<void> opened = open.get_future().share();
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_TRUE(pool.submit(
+                        loops.at(0), io::Caller::user(i), [opened] { opened.wait(); }, [] {})
+                    .ok());
+  }
+  EXPECT_TRUE(by_token(token).has_value());
+  EXPECT_TRUE(access(root).has_value());
+  EXPECT_TRUE(configuration().has_value());
+  open.set_value();
 }
 
 TEST_F(BackendTest, WithoutAFileTheConfigurationIsTheDefault) {

@@ -6,6 +6,7 @@
 
 #include "base/encoding.h"
 #include "control/api/api.h"
+#include "control/api_service.h"
 #include "control/domain/accounts.h"
 #include "control/domain/configurations.h"
 #include "control/domain/core.h"
@@ -26,6 +27,11 @@
 
 namespace towline::control {
 namespace {
+
+// Looking up a token takes a moment: few threads do it for thousands.
+constexpr std::size_t kDoorThreads = 3;
+/// Limit: log-ins whose passwords are hashed at once, 19 MiB each; over it they wait for their turn.
+constexpr std::size_t kLogInThreads = 2;
 
 constexpr const char* kRoot = "root";
 /// Limit: characters that root's access token has at least when its text is given; a shorter one is refused.
@@ -120,21 +126,23 @@ struct ControlPlane::Impl {
              options.outbound},
         api(core),
         graphql(core, api.guard()),
+        door(std::make_unique<io::FairPool>(kDoorThreads)),
         pool(std::make_unique<io::FairPool>(options.threads)),
-        backend(core, *pool),
-        api_handler(http::sync_handler(*pool, api::Api::kMaxBody,
-                                       [this](const http::Request& request) { return answer(request); })),
+        log_in_pool(std::make_unique<io::FairPool>(
+            kLogInThreads, io::FairPool::Limits{.running_of_strangers = kLogInThreads})),
+        backend(core, *door, *pool),
+        api_service(api, graphql, {*door, *pool, *log_in_pool}),
+        api_handler(http::handle_with(api_service)),
         git_handler(git_http::make_handler(core, *pool)) {
     core.token_life = std::chrono::milliseconds(options.token_life).count();
     usage.keep_audit(std::chrono::milliseconds(options.audit_life).count());
   }
 
   // Tasks of the pool end before anything they use goes.
-  ~Impl() { pool.reset(); }
-
-  http::Reply answer(const http::Request& request) {
-    if (request.head.path().starts_with(graphql::Endpoint::kPath)) return graphql.answer(request);
-    return api.answer(request);
+  ~Impl() {
+    door.reset();
+    pool.reset();
+    log_in_pool.reset();
   }
 
   std::unique_ptr<Database> db;
@@ -147,8 +155,11 @@ struct ControlPlane::Impl {
   api::Api api;
   graphql::Endpoint graphql;
   std::optional<FirstStart> first_start;
+  std::unique_ptr<io::FairPool> door;  // says who comes: nobody's work keeps anybody waiting there
   std::unique_ptr<io::FairPool> pool;
+  std::unique_ptr<io::FairPool> log_in_pool;
   LocalBackend backend;
+  ApiService api_service;
   std::unique_ptr<http::RequestHandler> api_handler;
   std::unique_ptr<http::RequestHandler> git_handler;
 };
@@ -160,10 +171,11 @@ Result<std::unique_ptr<ControlPlane>> ControlPlane::open(ControlPlaneOptions opt
   static const SystemClock kSystemClock;
   if (options.clock == nullptr) options.clock = &kSystemClock;
   if (Status status = make_data_dir(options.data_dir); !status.ok()) return fail(status);
-  // Besides the pool's threads the one that records use wants a connection.
+  // Each thread of the pools has a connection, and so has the one that records use.
+  const std::size_t threads = options.threads + kDoorThreads + kLogInThreads + 1;
   auto db = Database::open({.path = options.data_dir + "/towline.db",
                             .url = std::move(options.database_url),
-                            .connections = static_cast<int>(options.threads) + 1,
+                            .connections = static_cast<int>(threads),
                             .log = options.log});
   if (!db) return fail(db.error());
   auto vault = Vault::open(options.data_dir + "/secret.key");

@@ -30,38 +30,74 @@ Result<T> run_safely(std::move_only_function<Result<T>()>& work) {
 }  // namespace
 
 template <typename T>
-void LocalBackend::ask(io::Loop& loop, Answer<T> answer, std::move_only_function<Result<T>()> work) {
+void LocalBackend::ask(io::FairPool& pool, io::Caller who, io::Loop& loop, Answer<T> answer, Work<T> work) {
   struct Question {
     Answer<T> answer;
     std::move_only_function<Result<T>()> work;
     Result<T> result = fail(Code::kUnavailable, "the control plane is shutting down");
   };
   auto question = std::make_shared<Question>(Question{std::move(answer), std::move(work)});
-  const Status accepted = pool_.submit(
-      loop, {}, [question] { question->result = run_safely(question->work); },
+  const Status accepted = pool.submit(
+      loop, who, [question] { question->result = run_safely(question->work); },
       [question] { question->answer(std::move(question->result)); });
   if (accepted.ok()) return;
   loop.post([question, accepted] { question->answer(fail(accepted.with_prefix("control plane"))); });
 }
 
+template <typename T>
+void LocalBackend::ask_quickly(io::Loop& loop, std::int64_t agent_id, Answer<T> answer,
+                               Work<std::optional<T>> quick, Work<T> work) {
+  auto go_on = [this, &loop, agent_id, answer = std::move(answer),
+                work = std::move(work)](Result<std::optional<T>> found) mutable {
+    if (!found) return answer(fail(std::move(found.error())));
+    if (*found) return answer(std::move(**found));
+    ask<T>(pool_, io::Caller::agent(agent_id), loop, std::move(answer), std::move(work));
+  };
+  ask<std::optional<T>>(door_, {}, loop, std::move(go_on), std::move(quick));
+}
+
 void LocalBackend::agent_by_token(io::Loop& loop, Secret token, Answer<AuthenticatedAgent> answer) {
-  ask<AuthenticatedAgent>(loop, std::move(answer),
+  ask<AuthenticatedAgent>(door_, {}, loop, std::move(answer),
                           [this, token = std::move(token)] { return find_agent(token); });
 }
 
 void LocalBackend::agent_configuration(io::Loop& loop, std::int64_t agent_id,
                                        Answer<AgentConfiguration> answer) {
-  ask<AgentConfiguration>(loop, std::move(answer), [this, agent_id]() -> Result<AgentConfiguration> {
-    auto current = configurations_.current(agent_id);
-    if (!current) return fail(current.error());
-    return std::move(current->configuration);
-  });
+  ask_quickly<AgentConfiguration>(
+      loop, agent_id, std::move(answer),
+      [this, agent_id]() -> Result<std::optional<AgentConfiguration>> {
+        auto known = configurations_.if_known(agent_id);
+        if (!known) return fail(known.error());
+        if (!*known) return std::nullopt;
+        return std::move((*known)->configuration);
+      },
+      [this, agent_id]() -> Result<AgentConfiguration> {
+        auto current = configurations_.current(agent_id);
+        if (!current) return fail(current.error());
+        return std::move(current->configuration);
+      });
 }
 
 void LocalBackend::access_by_token(io::Loop& loop, std::int64_t agent_id, Secret token,
                                    Answer<Access> answer) {
-  ask<Access>(loop, std::move(answer),
-              [this, agent_id, token = std::move(token)] { return find_access(agent_id, token); });
+  const auto shown = std::make_shared<const Secret>(std::move(token));
+  const auto quick = [this, agent_id, shown]() -> Result<std::optional<Access>> {
+    auto caller = find_caller(*shown);
+    if (!caller) return fail(std::move(caller.error()));
+    auto known = configurations_.if_known(agent_id);
+    if (known && !*known) return std::nullopt;
+    auto configuration =
+        known ? Result<CurrentConfiguration>(std::move(**known)) : fail(std::move(known.error()));
+    auto access = find_access(*caller, std::move(configuration), agent_id);
+    if (!access) return fail(std::move(access.error()));
+    return std::move(*access);
+  };
+  const auto thorough = [this, agent_id, shown]() -> Result<Access> {
+    auto caller = find_caller(*shown);
+    if (!caller) return fail(std::move(caller.error()));
+    return find_access(*caller, configurations_.current(agent_id), agent_id);
+  };
+  ask_quickly<Access>(loop, agent_id, std::move(answer), quick, thorough);
 }
 
 std::uint64_t LocalBackend::access_generation() const { return core_.db.generation(); }
@@ -71,7 +107,7 @@ void LocalBackend::agent_seen(AgentPresence presence) { core_.usage.agent_seen(s
 void LocalBackend::agent_last_seen(io::Loop& loop, std::int64_t agent_id,
                                    Answer<std::optional<std::chrono::system_clock::time_point>> answer) {
   using Time = std::chrono::system_clock::time_point;
-  ask<std::optional<Time>>(loop, std::move(answer), [this, agent_id] {
+  ask<std::optional<Time>>(pool_, io::Caller::agent(agent_id), loop, std::move(answer), [this, agent_id] {
     core_.usage.flush();  // an agent that has just gone was seen
     return core_.db.read([&](soci::session& sql) -> Result<std::optional<Time>> {
       const auto agent = AgentTable(sql).by_id(agent_id);
@@ -105,21 +141,25 @@ Result<AuthenticatedAgent> LocalBackend::find_agent(const Secret& token) {
   return found;
 }
 
-Result<Access> LocalBackend::find_access(std::int64_t agent_id, const Secret& token) {
+Result<Caller> LocalBackend::find_caller(const Secret& token) {
   auto caller = accounts_.authenticate(token);
   if (!caller) return fail(caller.error());
   if (!caller->token.has_scope("k8s_proxy") && !caller->token.has_scope("api")) {
     return fail(Code::kPermissionDenied, "the token needs the scope k8s_proxy or api");
   }
-  auto configuration = configurations_.current(agent_id);
+  return caller;
+}
+
+Result<Access> LocalBackend::find_access(const Caller& caller, Result<CurrentConfiguration> configuration,
+                                         std::int64_t agent_id) {
   if (!configuration && configuration.error().code() == Code::kNotFound)
     return fail(no_such_access(agent_id));
   if (!configuration) return fail(configuration.error());
   auto access =
-      core_.db.read([&](soci::session& sql) { return authorize_person(sql, *caller, *configuration); });
-  if (access && caller->token.expires_at != 0) {
+      core_.db.read([&](soci::session& sql) { return authorize_person(sql, caller, *configuration); });
+  if (access && caller.token.expires_at != 0) {
     access->expires_at =
-        std::chrono::system_clock::time_point(std::chrono::milliseconds(caller->token.expires_at));
+        std::chrono::system_clock::time_point(std::chrono::milliseconds(caller.token.expires_at));
   }
   return access;
 }

@@ -4,14 +4,13 @@
 #include "control/domain/accounts.h"
 #include "control/domain/configurations.h"
 #include "control/domain/core.h"
-
-namespace towline::io {
-class FairPool;
-}
+#include "io/fair_pool.h"
 
 namespace towline::control {
 
-/// The Backend of a control plane in the same process. It works on `pool`, which must outlive it.
+/// The Backend of a control plane in the same process. What tokens are worth it asks on `door`, which nobody
+/// else's work fills, and reads configurations that it does not know yet on `pool`, for their agents. Both
+/// must outlive it.
 ///
 /// access_by_token gives PERMISSION_DENIED with the same message for an agent that does not exist and for one
 /// whose configuration gives nothing to a person without a role in its project, so that numbers of agents
@@ -19,8 +18,8 @@ namespace towline::control {
 /// limit as well.
 class LocalBackend final : public Backend {
  public:
-  LocalBackend(Core& core, io::FairPool& pool)
-      : core_(core), pool_(pool), accounts_(core), configurations_(core.configurations) {}
+  LocalBackend(Core& core, io::FairPool& door, io::FairPool& pool)
+      : core_(core), door_(door), pool_(pool), accounts_(core), configurations_(core.configurations) {}
 
   void agent_by_token(io::Loop& loop, Secret token, Answer<AuthenticatedAgent> answer) override;
   void agent_configuration(io::Loop& loop, std::int64_t agent_id, Answer<AgentConfiguration> answer) override;
@@ -34,11 +33,20 @@ class LocalBackend final : public Backend {
 
  private:
   template <typename T>
-  void ask(io::Loop& loop, Answer<T> answer, std::move_only_function<Result<T>()> work);
+  using Work = std::move_only_function<Result<T>()>;
+  template <typename T>
+  void ask(io::FairPool& pool, io::Caller who, io::Loop& loop, Answer<T> answer, Work<T> work);
+  /// Asks at the door first; nothing from there: `work` in the pool, for the agent.
+  template <typename T>
+  void ask_quickly(io::Loop& loop, std::int64_t agent_id, Answer<T> answer, Work<std::optional<T>> quick,
+                   Work<T> work);
   Result<AuthenticatedAgent> find_agent(const Secret& token);
-  Result<Access> find_access(std::int64_t agent_id, const Secret& token);
+  Result<Caller> find_caller(const Secret& token);
+  Result<Access> find_access(const Caller& caller, Result<CurrentConfiguration> configuration,
+                             std::int64_t agent_id);
 
   Core& core_;
+  io::FairPool& door_;
   io::FairPool& pool_;
   Accounts accounts_;
   Configurations& configurations_;

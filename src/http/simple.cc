@@ -1,12 +1,10 @@
 #include "http/simple.h"
 
 #include <algorithm>
-#include <exception>
-#include <optional>
 #include <span>
 #include <utility>
 
-#include "io/fair_pool.h"
+#include "io/loop.h"
 
 namespace towline::http {
 namespace {
@@ -71,97 +69,6 @@ class BodyCollector final : public ExchangeHandler {
   std::unique_ptr<ServerExchange> exchange_;
   std::size_t limit_;
   Collected done_;
-};
-
-Response busy(std::string_view why) {
-  Response response = json_message(503, why);
-  response.headers.add("retry-after", "1");
-  return response;
-}
-
-// One request that waits for its answer. While the pool has it, the pool's thread touches `request` and
-// `reply`, and the loop everything else.
-struct Job final : ExchangeHandler {
-  Request request;
-  std::optional<Reply> reply;  // none when the work was dropped
-  std::unique_ptr<ServerExchange> exchange;
-  std::shared_ptr<Interrupt> interrupt;
-  std::unique_ptr<io::Operation> work;  // of a reply that comes later
-  std::shared_ptr<Job> self;            // while `work` is all that leads here
-
-  void on_body(std::span<const std::byte>) override {}
-  void on_end(Headers) override {}
-  void on_failed(Status) override {
-    interrupt->cancel();
-    exchange.reset();
-    end_work();
-  }
-
-  // On the loop, when the pool is done with it.
-  static void answer(const std::shared_ptr<Job>& job) {
-    if (job->exchange == nullptr) return;
-    if (!job->reply) return job->send_response(busy("the request has waited too long for its turn"));
-    if (auto* response = std::get_if<Response>(&*job->reply)) return job->send_response(*response);
-    job->self = job;
-    job->work = std::get<Later>(*job->reply)(job->exchange->loop(), [raw = job.get()](Response response) {
-      raw->send_response(response);
-      raw->end_work();
-    });
-  }
-  void send_response(const Response& response) {
-    send(*exchange, response);
-    exchange.reset();
-  }
-  // May destroy this.
-  void end_work() {
-    const std::shared_ptr<Job> last = std::move(self);
-    work.reset();
-  }
-};
-
-using Answer = std::function<Reply(const Request&)>;
-
-Reply answer_safely(const Answer& answer, const Request& request) {
-  try {
-    return answer(request);
-  } catch (const std::exception& error) {
-    return json_message(500, std::string("internal error: ") + error.what());
-  }
-}
-
-void run_job(io::FairPool& pool, std::shared_ptr<const Answer> answer, Request request,
-             std::unique_ptr<ServerExchange> exchange) {
-  auto job = std::make_shared<Job>();
-  job->request = std::move(request);
-  job->exchange = std::move(exchange);
-  io::Loop& loop = job->exchange->loop();
-  job->interrupt = std::make_shared<Interrupt>(loop.clock(), kAnswerTime);
-  job->request.interrupt = job->interrupt;
-  job->exchange->set_handler(job.get());
-  // Only `done` owns the job, so that it ends on the loop whichever task the pool forgets first.
-  const Status accepted = pool.submit(
-      loop, io::Caller::address(job->request.peer),
-      [raw = job.get(), answer = std::move(answer)] { raw->reply = answer_safely(*answer, raw->request); },
-      [job] { Job::answer(job); }, job->interrupt);
-  if (!accepted.ok()) job->send_response(busy(accepted.message()));
-}
-
-class SyncHandler final : public RequestHandler {
- public:
-  SyncHandler(io::FairPool& pool, std::size_t limit, Answer answer)
-      : pool_(pool), limit_(limit), answer_(std::make_shared<const Answer>(std::move(answer))) {}
-
-  void on_request(RequestHead head, bool has_body, std::unique_ptr<ServerExchange> exchange) override {
-    collect_body(std::move(head), has_body, std::move(exchange), limit_,
-                 [&pool = pool_, answer = answer_](Request request, std::unique_ptr<ServerExchange> whole) {
-                   run_job(pool, answer, std::move(request), std::move(whole));
-                 });
-  }
-
- private:
-  io::FairPool& pool_;
-  std::size_t limit_;
-  std::shared_ptr<const Answer> answer_;
 };
 
 class Fetch final : public io::Operation, public ExchangeHandler {
@@ -247,11 +154,6 @@ void collect_body(RequestHead head, bool has_body, std::unique_ptr<ServerExchang
     // Ends itself in one of its callbacks.
     new BodyCollector(std::move(head), std::move(exchange), limit, std::move(done));
   }
-}
-
-std::unique_ptr<RequestHandler> sync_handler(io::FairPool& pool, std::size_t body_limit,
-                                             std::function<Reply(const Request&)> answer) {
-  return std::make_unique<SyncHandler>(pool, body_limit, std::move(answer));
 }
 
 std::unique_ptr<io::Operation> fetch(io::Loop& loop, ClientConnection& connection, const Request& request,

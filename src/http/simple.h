@@ -14,10 +14,6 @@
 #include "http/message.h"
 #include "io/dial.h"
 
-namespace towline::io {
-class FairPool;
-}  // namespace towline::io
-
 namespace towline::http {
 
 /// A request or response with its whole body, for everything that does not stream. Values.
@@ -60,15 +56,6 @@ void collect_body(RequestHead head, bool has_body, std::unique_ptr<ServerExchang
 using Later = std::move_only_function<std::unique_ptr<io::Operation>(
     io::Loop& loop, std::move_only_function<void(Response)> done)>;
 using Reply = std::variant<Response, Later>;
-
-/// A handler of requests that block: collects the body (at most `body_limit` bytes), runs `answer` on a
-/// thread of `pool` and sends what it returns from the exchange's loop, now or later. A full pool is answered
-/// by 503 with Retry-After. A client that goes away interrupts the work (Request::interrupt), and work that
-/// has not begun is dropped with it. `answer` is called
-/// from several threads at once; the request stays where it is until the response is sent or the client gone,
-/// so that a Later may refer to it. `pool` must outlive the handler.
-std::unique_ptr<RequestHandler> sync_handler(io::FairPool& pool, std::size_t body_limit,
-                                             std::function<Reply(const Request&)> answer);
 
 /// Sends `request` and collects the response, at most `limit` bytes of body (over it: RESOURCE_EXHAUSTED).
 /// Calls back once on `loop`, never from inside fetch(). Destroying the operation cancels the request.

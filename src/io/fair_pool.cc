@@ -66,7 +66,9 @@ struct FairPool::Impl {
   using Turns = std::deque<Shares::iterator>;
 
   Impl(std::size_t threads, Limits pool_limits)
-      : limits(pool_limits), strangers_at_once(std::max<std::size_t>(threads / 2, 1)) {
+      : limits(pool_limits),
+        strangers_at_once(pool_limits.running_of_strangers > 0 ? pool_limits.running_of_strangers
+                                                               : std::max<std::size_t>(threads / 2, 1)) {
     for (std::size_t i = 0; i < threads; ++i) workers.emplace_back([this] { run(); });
   }
 

@@ -43,16 +43,19 @@ class Caller {
 
 /// A pool of threads for work of many callers that blocks: SQL, Git, password hashing. Callers are served in
 /// turn, and each has a share of his own, so that one who asks for much waits behind himself. Strangers all
-/// together have half of the threads at most, and where both wait, they and those who are known take turns.
+/// together have a part of the threads only, and where both wait, they and those who are known take turns.
 class FairPool {
  public:
   struct Limits {
     /// Limit: tasks of one caller that run at once; over it they wait for their turn.
     std::size_t running_per_caller = 2;
+    /// Limit: tasks of all strangers that run at once, 0 for half of the threads; over it they wait for their
+    /// turn.
+    std::size_t running_of_strangers = 0;
     /// Limit: tasks of one caller that wait for a thread; over it they are refused.
-    std::size_t waiting_per_caller = 64;
+    std::size_t waiting_per_caller = 256;
     /// Limit: tasks of all callers that wait for a thread; over it they are refused.
-    std::size_t waiting = 1024;
+    std::size_t waiting = 1000;
   };
 
   explicit FairPool(std::size_t threads) : FairPool(threads, Limits()) {}

@@ -171,6 +171,7 @@ class ServerImpl final : public Server {
     Result<std::optional<Secret>> database = optional_secret(flags_.database_url_file);
     if (!database) return database.error().with_prefix("--database-url-file");
     if (!*database && !flags_.database_url.empty()) *database = flags_.database_url;
+    web_ = web::make_handler(web::assets(), external_url_);
     const bool secure = external_url_.starts_with("https");
     const std::string rest = external_url_.substr(external_url_.find("://"));
     control::ControlPlaneOptions options;
@@ -340,7 +341,7 @@ class ServerImpl final : public Server {
   std::unique_ptr<ProxyMetrics> proxy_metrics_;
   std::unique_ptr<kubernetes_api::Proxy> proxy_;
   grpc::Server grpc_;
-  std::unique_ptr<http::RequestHandler> web_ = web::make_handler(web::assets());
+  std::unique_ptr<http::RequestHandler> web_;
   Routes routes_;
   Front front_{flags_.trusted_proxies};
   std::unique_ptr<http::Host> observability_host_;

@@ -7,8 +7,9 @@
 #include <utility>
 
 #include "base/text.h"
+#include "http/send_pieces.h"
 #include "http/simple.h"
-#include "web/send_pieces.h"
+#include "http/strict_transport.h"
 
 namespace towline::web {
 namespace {
@@ -19,13 +20,16 @@ constexpr std::string_view kPolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
-Headers safe_headers() {
-  return {{"content-security-policy", kPolicy},
-          {"x-content-type-options", "nosniff"},
-          {"referrer-policy", "same-origin"},
-          {"x-frame-options", "DENY"},
-          {"permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"},
-          {"cross-origin-opener-policy", "same-origin"}};
+Headers safe_headers(std::string_view external_url) {
+  Headers headers{{"content-security-policy", kPolicy},
+                  {"x-content-type-options", "nosniff"},
+                  {"referrer-policy", "same-origin"},
+                  {"x-frame-options", "DENY"},
+                  {"permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"},
+                  {"cross-origin-opener-policy", "same-origin"}};
+  if (const auto strict = http::strict_transport(external_url))
+    headers.add("strict-transport-security", *strict);
+  return headers;
 }
 
 // Calls `visit` with each member of a comma-separated list until it returns true, and returns whether it did.
@@ -58,19 +62,19 @@ bool has_tag(const Headers& headers, std::string_view quoted) {
   });
 }
 
-void refuse(http::ServerExchange& exchange, int status, std::string_view message) {
+void refuse(http::ServerExchange& exchange, const Headers& safe, int status, std::string_view message) {
   http::Response response = http::json_message(status, message);
-  for (const Headers::Field field : safe_headers()) response.headers.add(field.name, field.value);
+  for (const Headers::Field field : safe) response.headers.add(field.name, field.value);
   if (status == 405) response.headers.add("allow", "GET, HEAD");
   http::send(exchange, response);
 }
 
-void answer(const http::RequestHead& request, const Asset& asset,
+void answer(const http::RequestHead& request, const Asset& asset, const Headers& safe,
             std::unique_ptr<http::ServerExchange> exchange) {
   const bool zipped = !asset.gzip.empty() && accepts_gzip(request.headers);
   const std::string_view content = zipped ? asset.gzip : asset.content;
   const std::string tag = "\"" + std::string(asset.etag) + (zipped ? ".gz\"" : "\"");
-  http::ResponseHead head{.headers = safe_headers()};
+  http::ResponseHead head{.headers = safe};
   head.headers.add("etag", tag);
   head.headers.add("cache-control", asset.immutable ? "public, max-age=31536000, immutable" : "no-cache");
   if (!asset.gzip.empty()) head.headers.add("vary", "Accept-Encoding");
@@ -83,26 +87,27 @@ void answer(const http::RequestHead& request, const Asset& asset,
   head.content_length = content.size();
   const bool bodiless = content.empty() || request.method == "HEAD";
   exchange->respond(head, bodiless);
-  if (!bodiless) send_pieces(std::move(exchange), content);
+  if (!bodiless) http::send_pieces(std::move(exchange), content);
 }
 
 class Handler final : public http::RequestHandler {
  public:
-  explicit Handler(std::span<const Asset> assets) {
+  Handler(std::span<const Asset> assets, std::string_view external_url) : safe_(safe_headers(external_url)) {
     for (const Asset& asset : assets) assets_.emplace(asset.path, &asset);
     index_ = assets_.at("/index.html");
   }
 
   void on_request(http::RequestHead head, bool, std::unique_ptr<http::ServerExchange> exchange) override {
     if (head.method != "GET" && head.method != "HEAD")
-      return refuse(*exchange, 405, "405 Method Not Allowed");
+      return refuse(*exchange, safe_, 405, "405 Method Not Allowed");
     const auto found = assets_.find(head.path());
-    if (found != assets_.end()) return answer(head, *found->second, std::move(exchange));
-    if (is_page(head.path())) return answer(head, *index_, std::move(exchange));
-    refuse(*exchange, 404, "404 Not Found");
+    if (found != assets_.end()) return answer(head, *found->second, safe_, std::move(exchange));
+    if (is_page(head.path())) return answer(head, *index_, safe_, std::move(exchange));
+    refuse(*exchange, safe_, 404, "404 Not Found");
   }
 
  private:
+  const Headers safe_;
   std::map<std::string_view, const Asset*> assets_;
   const Asset* index_ = nullptr;
 };
@@ -117,8 +122,9 @@ bool is_page(std::string_view path) {
   return !top || path.find('.') == std::string_view::npos;
 }
 
-std::unique_ptr<http::RequestHandler> make_handler(std::span<const Asset> assets) {
-  return std::make_unique<Handler>(assets);
+std::unique_ptr<http::RequestHandler> make_handler(std::span<const Asset> assets,
+                                                   std::string_view external_url) {
+  return std::make_unique<Handler>(assets, external_url);
 }
 
 }  // namespace towline::web

@@ -1,5 +1,6 @@
 """Clients that mean harm: each meets a limit, memory stays flat, and everybody else is served meanwhile."""
 
+import base64
 import contextlib
 import gzip
 import json
@@ -432,3 +433,64 @@ def test_thousands_of_connections_come_and_go(system):
             for sock in socks:
                 sock.close()
     towline.wait_for(lambda: system.kas.metrics()["kas_connections"] <= 3, "the connections to be gone", 30)
+
+
+# Requests and answers that are held whole.
+
+def api_request(client, method, path, end, extra=()):
+    """A request of somebody without a token; returns the stream's number."""
+    stream = client.h2.get_next_available_stream_id()
+    client.h2.send_headers(stream, [(":method", method), (":path", "/api/v4" + path), (":scheme", "https"),
+                                    (":authority", "localhost"), *extra], end_stream=end)
+    return stream
+
+
+def statuses_of(seen):
+    return [int(dict(event.headers)[b":status"]) for event in seen if isinstance(event, h2.events.ResponseReceived)]
+
+
+def test_bodies_that_strangers_do_not_finish_hold_little_and_are_refused_by_name(system):
+    with others_are_served(system):
+        client = Http2(system)
+        client.events_until(lambda event: isinstance(event, h2.events.RemoteSettingsChanged))
+        for _ in range(90):
+            stream = api_request(client, "POST", "/session", False, [("content-type", "application/json")])
+            client.h2.send_data(stream, b" " * 650)
+        client.flush()
+        answers = []
+        client.events_until(lambda event: isinstance(event, h2.events.ResponseReceived)
+                            and (answers.append(event) or len(answers) >= 30))
+        assert set(statuses_of(answers)) == {503}
+        client.close()
+
+
+def test_a_stranger_gets_no_more_than_a_small_body(system):
+    sock = cleartext(system)
+    sock.sendall(b"POST /api/v4/session HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n")
+    head = sock.recv(1000)
+    assert head.startswith(b"HTTP/1.1 413 "), head
+    sock.close()
+
+
+@pytest.mark.measures
+def test_answers_that_strangers_do_not_read_are_held_to_a_limit(system):
+    kas = system.kas
+    kas.api("POST", "/projects", {"name": "large", "visibility": "public"}, expect=201)
+    content = base64.b64encode(bytes(6 * MIB)).decode()
+    kas.api("POST", "/projects/root%2Flarge/repository/files/f",
+            {"branch": "main", "content": content, "encoding": "base64", "commit_message": "m"}, expect=201)
+    with others_are_served(system, growth=140 * MIB):
+        client = Http2(system)
+        client.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+        client.flush()
+        for _ in range(60):
+            api_request(client, "GET", "/projects/root%2Flarge/repository/files/f/raw?ref=main", True)
+        client.flush()
+        answers = []
+        client.events_until(lambda event: isinstance(event, h2.events.ResponseReceived)
+                            and (answers.append(event) or len(answers) == 60))
+        statuses = statuses_of(answers)
+        assert statuses.count(200) == 6 and statuses.count(503) == 54, statuses
+        client.close()
+    status, _, body = kas.call("GET", "/projects/root%2Flarge/repository/files/f/raw?ref=main")
+    assert status == 200 and len(body) == 6 * MIB

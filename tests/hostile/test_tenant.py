@@ -4,7 +4,10 @@ import base64
 import datetime
 import itertools
 import json
+import os
 import socket
+import subprocess
+import threading
 
 import pytest
 
@@ -169,3 +172,44 @@ def test_a_number_has_one_form(system, kind):
     number = kind.replace("7", str(system.agent_id))
     assert system.kas.api("GET", f"/projects/root%2Fdemo/cluster_agents/{number}")[0] == 404
     assert system.request("/echo", token=f"pat:{number}:{system.token}")[0] == 401
+
+
+@pytest.fixture(scope="module")
+def alice(system):
+    """A user with a project of a long history; her token."""
+    kas = system.kas
+    user = kas.api("POST", "/users", {"username": "alice", "name": "Alice", "email": "alice@example.com",
+                                      "password": "correct horse battery"}, expect=201)[1]
+    token = kas.api("POST", f"/users/{user['id']}/personal_access_tokens",
+                    {"name": "t", "scopes": ["api", "write_repository"]}, expect=201)[1]["token"]
+    kas.api("POST", "/projects", {"name": "long"}, token=token, expect=201)
+    folder = kas.folder / "long"
+    git = ["git", "-C", str(folder)]
+    subprocess.run(["git", "init", "-q", "--bare", str(folder)], check=True)
+    history = "".join(f"commit refs/heads/main\ncommitter a <a@example.com> {1_700_000_000 + i} +0000\ndata 1\nm\n"
+                      f"M 644 inline d{i % 50}/f{i % 97}\ndata {len(str(i))}\n{i}\n\n" for i in range(4000))
+    subprocess.run([*git, "fast-import", "--quiet"], input=history.encode(), check=True)
+    subprocess.run([*git, "push", "-q", f"https://x:{token}@localhost:{kas.port}/alice/long.git", "main"], check=True,
+                   env={**os.environ, "GIT_SSL_CAINFO": str(kas.ca_file), "GIT_CONFIG_GLOBAL": "/dev/null"})
+    return token
+
+
+def test_expensive_requests_of_one_user_keep_nobody_else_waiting(system, alice):
+    """Order tells it, and no clock: others are served while most of hers still wait."""
+    kas, answered = system.kas, []
+
+    def ask(i):
+        answered.append(kas.call("GET", f"/projects/alice%2Flong/repository/commits?path=nothing{i}", token=alice)[0])
+
+    hers = [threading.Thread(target=ask, args=(i,)) for i in range(40)]
+    for each in hers:
+        each.start()
+    for i in range(5):
+        kas.api("GET", "/user", expect=200)
+        fresh = kas.personal_token(name=f"fresh {i}")  # whom the proxy has to ask about
+        assert system.request("/echo", token=f"pat:{system.agent_id}:{fresh}")[0] == 200
+    waiting = 40 - len(answered)
+    for each in hers:
+        each.join(60)
+    assert waiting >= 10, f"{40 - waiting} of hers were answered before five of others"
+    assert len(answered) == 40 and set(answered) <= {200, 429, 503}, answered

@@ -36,13 +36,6 @@ http::Response insufficient_scope() {
 
 bool reads_only(std::string_view method) { return method == "GET" || method == "HEAD"; }
 
-http::Response finish(http::Response response) {
-  response.headers.add("cache-control", "no-store");
-  if (!response.headers.has("x-content-type-options"))
-    response.headers.add("x-content-type-options", "nosniff");
-  return response;
-}
-
 // Those who run the server find the reason in its log; others need not know how it is built.
 http::Response failure(const Core& core, const http::Request& request, const Status& status) {
   http::Response response = error_response(status);
@@ -61,10 +54,17 @@ http::Response Api::too_many(int seconds) {
   return response;
 }
 
-http::Response Api::refuse_credentials(const http::Request& request) {
-  if (guard_.throttle().failed(request.peer))
-    return error_response({Code::kUnauthenticated, "401 Unauthorized"});
-  return too_many(guard_.throttle().retry_after());
+http::Response Api::refuse_caller(const http::Request& request, const Status& reason) {
+  if (reason.code() != Code::kUnauthenticated) return guard_.harden(failure(core_, request, reason));
+  Throttle& throttle = guard_.throttle();
+  if (!throttle.failed(request.peer)) return guard_.harden(too_many(throttle.retry_after()));
+  return guard_.harden(error_response({Code::kUnauthenticated, "401 Unauthorized"}));
+}
+
+bool Api::is_log_in(const http::RequestHead& head) {
+  std::string_view path = head.path();
+  while (path.ends_with('/')) path.remove_suffix(1);
+  return head.method == "POST" && path == "/api/v4/session";
 }
 
 std::optional<http::Response> Api::forbid(const http::Request& request, const Route& route,
@@ -104,7 +104,7 @@ http::Response Api::run(Context& context, const Route& route, Handler handler) {
   const std::string login = route.need == Need::kLogin ? "login " + context.params.text_or("login", "")
                                                        : "user " + std::to_string(context.user().id);
   LoginThrottle& logins = guard_.logins();
-  if (!logins.may_try(login, context.request.peer)) return finish(too_many(logins.retry_after()));
+  if (!logins.may_try(login, context.request.peer)) return guard_.harden(too_many(logins.retry_after()));
   auto response = handler(context);
   if (response) logins.succeeded(login, context.request.peer);
   if (!response && response.error().code() == Code::kUnauthenticated) {
@@ -128,30 +128,30 @@ http::Reply Api::run(Context& context, const Route& route, SlowHandler handler) 
 
 http::Response Api::conclude(const http::Request& request, const Route& route,
                              const std::optional<Caller>& caller, Result<http::Response> response) {
-  if (!response) return finish(failure(core_, request, response.error()));
+  if (!response) return guard_.harden(failure(core_, request, response.error()));
   if (response->status < 300 && !reads_only(request.head.method)) {
     guard_.audit(request, caller ? caller->user : User{},
                  std::string(route.method) + " " + std::string(route.pattern),
                  std::string(request.head.path()));
   }
-  return finish(std::move(*response));
+  return guard_.harden(std::move(*response));
 }
 
-http::Reply Api::answer(const http::Request& request) {
+http::Reply Api::answer(const http::Request& request, const http::Visitor* visitor) {
   std::string_view path = request.head.path();
-  if (!path.starts_with(kBase)) return error_response({Code::kNotFound, "404 Not Found"});
+  if (!path.starts_with(kBase)) return guard_.harden(error_response({Code::kNotFound, "404 Not Found"}));
   path.remove_prefix(kBase.size());
 
-  auto known = guard_.identify(request);
-  if (!known && known.error().code() == Code::kUnauthenticated) return finish(refuse_credentials(request));
-  if (!known) return finish(failure(core_, request, known.error()));
+  auto known = guard_.identify(request, visitor);
+  if (!known) return refuse_caller(request, known.error());
   auto found = match(all_routes(), request.head.method, path);
-  if (!found && !known->caller) return finish(error_response({Code::kUnauthenticated, "401 Unauthorized"}));
-  if (!found) return finish(error_response(found.error()));
+  if (!found && !known->caller)
+    return guard_.harden(error_response({Code::kUnauthenticated, "401 Unauthorized"}));
+  if (!found) return guard_.harden(error_response(found.error()));
   const Route& route = *found->route;
-  if (auto refusal = forbid(request, route, *known)) return finish(std::move(*refusal));
+  if (auto refusal = forbid(request, route, *known)) return guard_.harden(std::move(*refusal));
   auto params = Params::parse(request);
-  if (!params) return finish(error_response(params.error()));
+  if (!params) return guard_.harden(error_response(params.error()));
   Context context{core_,
                   request,
                   std::string(path),

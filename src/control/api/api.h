@@ -12,14 +12,16 @@ namespace towline::control::api {
 /// The REST API: finds the route, the caller and his rights, and runs the handler. Safe from any thread.
 class Api {
  public:
-  /// Larger bodies are refused with 413 before they get here.
-  static constexpr std::size_t kMaxBody = 10 * 1024 * 1024;
-
   explicit Api(Core& core) : core_(core), guard_(core) {}
 
   /// Answers a request whose target begins with /api/v4. Blocks, except for what the answer may wait for
-  /// later; that refers to `request`.
-  http::Reply answer(const http::Request& request);
+  /// later; that refers to `request`. `visitor` is what the guard has found out at its head.
+  http::Reply answer(const http::Request& request, const http::Visitor* visitor = nullptr);
+
+  /// The answer to one whom the guard does not let in, for the reason it gives.
+  http::Response refuse_caller(const http::Request& request, const Status& reason);
+  /// Whether a request asks to log in: that hashes a password.
+  static bool is_log_in(const http::RequestHead& head);
 
   /// For others that answer below /api.
   Guard& guard() { return guard_; }
@@ -32,7 +34,6 @@ class Api {
   http::Reply run(Context& context, const Route& route, SlowHandler handler);
   http::Response conclude(const http::Request& request, const Route& route,
                           const std::optional<Caller>& caller, Result<http::Response> response);
-  http::Response refuse_credentials(const http::Request& request);
   http::Response too_many(int seconds);
 
   Core& core_;

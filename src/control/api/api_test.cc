@@ -25,6 +25,55 @@ TEST_F(ApiTest, MetadataTellsWhereAgentsAndKubectlConnect) {
   EXPECT_EQ(expect(200, "GET", "/version", root.token), metadata);
 }
 
+TEST_F(ApiTest, BrowsersNeitherStoreNorRunNorFrameAnAnswer) {
+  for (const int status : {200, 401, 404}) {
+    const auto response = status == 200   ? call("GET", "/version", root.token)
+                          : status == 401 ? call("GET", "/user")
+                                          : call("GET", "/nothing/here", root.token);
+    EXPECT_EQ(response.status, status);
+    EXPECT_EQ(header(response, "cache-control"), "no-store");
+    EXPECT_EQ(header(response, "x-content-type-options"), "nosniff");
+    EXPECT_EQ(header(response, "content-security-policy"),
+              "default-src 'none'; frame-ancestors 'none'; sandbox");
+    EXPECT_EQ(header(response, "strict-transport-security"), "max-age=31536000");
+  }
+}
+
+TEST_F(ApiTest, WhoWasKnownAtTheHeadIsAskedAgainOnceAnythingHasChanged) {
+  const Person alice = add_user("alice");
+  http::Request request{.head = {.method = "GET", .target = "/api/v4/user"}, .peer = "192.0.2.1:1"};
+  request.head.headers.add("private-token", alice.token);
+  EXPECT_TRUE(api.guard().bears_credentials(request.head));
+  const auto visitor = api.guard().receive(request).value();
+  EXPECT_EQ(visitor->who, io::Caller::user(alice.id));
+  EXPECT_EQ(std::get<http::Response>(api.answer(request, visitor.get())).status, 200);
+  expect(204, "DELETE", "/personal_access_tokens/self", alice.token);
+  EXPECT_EQ(std::get<http::Response>(api.answer(request, visitor.get())).status, 401);
+  EXPECT_FALSE(api.guard().receive(request).has_value());
+}
+
+TEST_F(ApiTest, ABodyOfVeryManyValuesIsRefusedBeforeItIsParsed) {
+  std::string many = "[0";
+  for (int i = 0; i < 100'000; ++i) many += ",0";
+  EXPECT_THAT(message(call("POST", "/projects", root.token, R"({"name":"a","x":)" + many + "]}")),
+              HasSubstr("more than 100000 values"));
+  const std::string commas(200'000, ',');
+  EXPECT_EQ(call("POST", "/projects", root.token, R"({"name":"a","x":"\"{)" + commas + "\"}").status, 201)
+      << "those of a text count for nothing";
+  EXPECT_EQ(call("POST", "/projects", root.token, "name=b" + std::string(100'000, '&'),
+                 "application/x-www-form-urlencoded")
+                .status,
+            400);
+}
+
+TEST_F(ApiTest, StrangersAreKnownByTheirAddress) {
+  http::Request request{.head = {.method = "GET", .target = "/api/v4/user"}, .peer = "192.0.2.1:1"};
+  EXPECT_FALSE(api.guard().bears_credentials(request.head));
+  request.head.headers.add("cookie", "a=b");
+  EXPECT_FALSE(api.guard().bears_credentials(request.head));
+  EXPECT_EQ(api.guard().receive(request).value()->who, io::Caller::address("192.0.2.1:9"));
+}
+
 TEST_F(ApiTest, CredentialsAreRequiredAndChecked) {
   EXPECT_EQ(call("GET", "/user").status, 401);
   EXPECT_EQ(call("GET", "/nothing/here").status, 401);

@@ -5,6 +5,8 @@
 #include "control/api/session_cookie.h"
 #include "control/domain/sessions.h"
 #include "control/domain/usage.h"
+#include "control/store/database.h"
+#include "http/strict_transport.h"
 
 namespace towline::control::api {
 namespace {
@@ -40,9 +42,36 @@ bool shows_csrf_token(const http::RequestHead& head, const Secret& session) {
   return shown && constant_time_equal(*shown, Sessions::csrf_token(session));
 }
 
+// What the guard has found out about a request at its head.
+struct Guest final : http::Visitor {
+  Guard::Known known;
+  std::uint64_t generation = 0;
+};
+
 }  // namespace
 
-Result<Guard::Known> Guard::identify(const http::Request& request) const {
+Result<Guard::Known> Guard::identify(const http::Request& request, const http::Visitor* visitor) const {
+  const auto* guest = dynamic_cast<const Guest*>(visitor);
+  if (guest != nullptr && guest->generation == core_.db.generation()) return guest->known;
+  return look_up(request);
+}
+
+bool Guard::bears_credentials(const http::RequestHead& head) const {
+  return credentials(head) || session_cookie(head, session_cookie_name(core_.external_url));
+}
+
+Result<std::shared_ptr<const http::Visitor>> Guard::receive(const http::Request& request) const {
+  auto guest = std::make_shared<Guest>();
+  guest->generation = core_.db.generation();
+  auto known = look_up(request);
+  if (!known) return fail(known.error());
+  guest->known = std::move(*known);
+  guest->who = guest->known.caller ? io::Caller::user(guest->known.caller->user.id)
+                                   : io::Caller::address(request.peer);
+  return guest;
+}
+
+Result<Guard::Known> Guard::look_up(const http::Request& request) const {
   Known known;
   if (const auto token = credentials(request.head)) {
     auto caller = Accounts(core_).authenticate(*token);
@@ -68,6 +97,18 @@ bool Guard::scope_fits(const Known& known, bool changes) {
 
 bool Guard::csrf_fits(const http::Request& request, const Known& known) {
   return !known.session || shows_csrf_token(request.head, *known.session);
+}
+
+http::Response Guard::harden(http::Response response) const {
+  const auto add = [&](std::string_view name, std::string_view value) {
+    if (!response.headers.has(name)) response.headers.add(name, value);
+  };
+  add("cache-control", "no-store");
+  add("x-content-type-options", "nosniff");
+  add("content-security-policy", "default-src 'none'; frame-ancestors 'none'; sandbox");
+  if (const auto strict = http::strict_transport(core_.external_url))
+    add("strict-transport-security", *strict);
+  return response;
 }
 
 void Guard::audit(const http::Request& request, const User& user, const std::string& action,

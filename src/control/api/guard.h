@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -8,6 +9,7 @@
 #include "control/api/throttle.h"
 #include "control/domain/accounts.h"
 #include "control/domain/core.h"
+#include "http/service.h"
 #include "http/simple.h"
 
 namespace towline::control::api {
@@ -23,8 +25,14 @@ class Guard {
     std::optional<Secret> session;  // by which he came, when it was not by a token
   };
   /// By the token or the session of a request; nobody without either. UNAUTHENTICATED for a wrong token,
-  /// which should be counted by throttle().failed().
-  Result<Known> identify(const http::Request& request) const;
+  /// which should be counted by throttle().failed(). What receive() found out, `visitor`,
+  /// counts as long as nothing has changed since.
+  Result<Known> identify(const http::Request& request, const http::Visitor* visitor = nullptr) const;
+
+  /// Whether there is a token or a session to look up.
+  bool bears_credentials(const http::RequestHead& head) const;
+  /// As identify(), for the head of a request whose body is still to come.
+  Result<std::shared_ptr<const http::Visitor>> receive(const http::Request& request) const;
 
   /// Whether the caller's token has the scope that is needed to read or to change.
   static bool scope_fits(const Known& known, bool changes);
@@ -36,10 +44,16 @@ class Guard {
   void audit(const http::Request& request, const User& user, const std::string& action,
              const std::string& target);
 
+  /// Adds the headers that keep browsers from storing, sniffing, framing or running an answer, and from plain
+  /// HTTP where people reach the server by https.
+  http::Response harden(http::Response response) const;
+
   Throttle& throttle() { return throttle_; }
   LoginThrottle& logins() { return logins_; }
 
  private:
+  Result<Known> look_up(const http::Request& request) const;
+
   Core& core_;
   Throttle throttle_;
   LoginThrottle logins_;

@@ -1,5 +1,7 @@
 #include "control/api/params.h"
 
+#include <algorithm>
+
 #include <boost/json.hpp>
 
 #include "base/decimal.h"
@@ -17,10 +19,35 @@ constexpr std::int64_t kMaxPerPage = 100;
 // Deeper pages than this are a crawler's; the offset stays far from overflow.
 constexpr std::int64_t kMaxPage = 1'000'000;
 
+/// Limit: values in the query or the body of one API request; over it the answer is 400. Each costs many
+/// times its bytes once it is parsed.
+constexpr std::size_t kMaxValues = 100'000;
+
 Status bad(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
+
+// At most as many values as JSON of this text can hold: each but the first stands behind a comma or colon.
+std::size_t most_values(std::string_view text) {
+  std::size_t count = 1;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (quoted && text[i] == '\\')
+      ++i;
+    else if (text[i] == '"')
+      quoted = !quoted;
+    else if (!quoted && (text[i] == ',' || text[i] == ':'))
+      ++count;
+  }
+  return count;
+}
+
+Status too_many_values() {
+  return bad("the request has more than " + std::to_string(kMaxValues) + " values");
+}
 
 // a=1&b[]=2&b[]=3
 Status add_form(json::object& values, std::string_view form) {
+  if (static_cast<std::size_t>(std::count(form.begin(), form.end(), '&')) >= kMaxValues)
+    return too_many_values();
   while (!form.empty()) {
     const std::string_view pair = form.substr(0, form.find('&'));
     form.remove_prefix(std::min(form.size(), pair.size() + 1));
@@ -41,6 +68,7 @@ Status add_form(json::object& values, std::string_view form) {
 }
 
 Status add_json(json::object& values, std::string_view text) {
+  if (most_values(text) > kMaxValues) return too_many_values();
   json::error_code error;
   const json::value parsed = json::parse(text, error);
   if (error) return bad("the body is not valid JSON: " + error.message());

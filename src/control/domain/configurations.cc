@@ -129,6 +129,16 @@ void Configurations::apply(std::int64_t project_id) {
   }
 }
 
+Result<std::optional<CurrentConfiguration>> Configurations::if_known(std::int64_t agent_id) {
+  auto subject = find(agent_id);
+  if (!subject) return fail(subject.error());
+  auto head = head_of(*subject);
+  if (!head) return fail(head.error());
+  auto good = known(agent_id, *head);
+  if (!good) return std::nullopt;
+  return answer(*subject, *good);
+}
+
 Result<Configurations::InForce> Configurations::load(const Subject& subject, const git::ObjectId& head) {
   const std::string path = config::configuration_path(subject.agent.name);
   auto repository = core_.repositories.open(subject.agent.project_id);

@@ -44,6 +44,9 @@ class Configurations {
   /// is looked up when they connect or are used next.
   static constexpr std::int64_t kMaxAtOnce = 200;
 
+  /// The same where the version in force is in memory already, which takes a moment only; else nothing.
+  Result<std::optional<CurrentConfiguration>> if_known(std::int64_t agent_id);
+
   /// What the newest version of the agent's file is worth. NOT_FOUND as for current().
   Result<ConfigurationVerdict> verdict(std::int64_t agent_id);
 

@@ -120,7 +120,7 @@ http::Response Endpoint::run(const http::Request& request, const api::Guard::Kno
   return api::json_response(200, std::move(answer));
 }
 
-http::Response Endpoint::decide(const http::Request& request) {
+http::Response Endpoint::decide(const http::Request& request, const http::Visitor* visitor) {
   if (request.head.path() != kPath) return refuse(404, "404 Not Found");
   if (request.head.method != "GET" && request.head.method != "POST") {
     http::Response response = refuse(405, "The methods are GET and POST");
@@ -128,19 +128,18 @@ http::Response Endpoint::decide(const http::Request& request) {
     return response;
   }
   if (request.body.size() > kMaxBody) return refuse(413, "The request is longer than 256 KiB");
-  auto known = guard_.identify(request);
-  if (known) return run(request, *known);
-  if (known.error().code() == Code::kUnauthenticated)
-    return refuse_credentials(guard_.throttle(), request.peer);
-  core_.log.error("GraphQL request failed", {{"error", known.error().to_string()}});
+  auto known = guard_.identify(request, visitor);
+  return known ? run(request, *known) : refuse_caller(request, known.error());
+}
+
+http::Response Endpoint::refuse_caller(const http::Request& request, const Status& reason) {
+  if (reason.code() == Code::kUnauthenticated) return refuse_credentials(guard_.throttle(), request.peer);
+  core_.log.error("GraphQL request failed", {{"error", reason.to_string()}});
   return refuse(500, "Internal server error");
 }
 
-http::Response Endpoint::answer(const http::Request& request) {
-  http::Response response = decide(request);
-  response.headers.add("cache-control", "no-store");
-  response.headers.add("x-content-type-options", "nosniff");
-  return response;
+http::Response Endpoint::answer(const http::Request& request, const http::Visitor* visitor) {
+  return guard_.harden(decide(request, visitor));
 }
 
 }  // namespace towline::control::graphql

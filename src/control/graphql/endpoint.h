@@ -18,10 +18,13 @@ class Endpoint {
 
   /// 200 when something was executed, whatever came of it; else 4xx and nothing has happened. All answers
   /// have "errors" where there is something to tell.
-  http::Response answer(const http::Request& request);
+  /// `visitor` is what the guard has found out at the head.
+  http::Response answer(const http::Request& request, const http::Visitor* visitor = nullptr);
+  /// The answer to one whom the guard does not let in, for the reason it gives.
+  http::Response refuse_caller(const http::Request& request, const Status& reason);
 
  private:
-  http::Response decide(const http::Request& request);
+  http::Response decide(const http::Request& request, const http::Visitor* visitor);
   http::Response run(const http::Request& request, const api::Guard::Known& known);
 
   Core& core_;

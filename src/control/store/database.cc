@@ -35,6 +35,9 @@ std::uint64_t Database::generation() const {
 }
 
 Status already_exists() { return {Code::kAlreadyExists, "it exists already"}; }
+Status takes_too_long() {
+  return {Code::kDeadlineExceeded, "this takes the database too long: ask for less at once"};
+}
 Status breaks_records() { return {Code::kFailedPrecondition, "the change would break other records"}; }
 
 }  // namespace towline::control

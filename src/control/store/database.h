@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -28,7 +29,8 @@ class Engine;
 /// write is one transaction: it is rolled back when the function fails or throws, and what it has read is
 /// still so when it commits, whoever else writes. For that PostgreSQL may run the function again, so it must
 /// not mind. Errors of the database come back as ALREADY_EXISTS (a unique constraint), FAILED_PRECONDITION
-/// (another constraint), UNAVAILABLE (it is not reachable, or too busy) or INTERNAL.
+/// (another constraint), UNAVAILABLE (it is not reachable, or too busy),
+/// DEADLINE_EXCEEDED (Options::time is up) or INTERNAL.
 class Database {
  public:
   struct Options {
@@ -40,6 +42,8 @@ class Database {
     int connections = 3;
     /// How long a statement of SQLite waits for another process's lock.
     int busy_timeout_seconds = 10;
+    /// Limit: time of one piece of work in the database; over it a statement fails with DEADLINE_EXCEEDED.
+    std::chrono::milliseconds time{10'000};
     /// Told when PostgreSQL goes and comes back.
     Logger log;
   };

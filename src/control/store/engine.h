@@ -32,5 +32,6 @@ Result<std::unique_ptr<Engine>> open_postgres(const Database::Options& options,
 /// The same message for both engines.
 Status already_exists();
 Status breaks_records();
+Status takes_too_long();
 
 }  // namespace towline::control

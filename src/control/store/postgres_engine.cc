@@ -41,6 +41,7 @@ Status status_of(const soci::soci_error& error) {
   if (state == "23505") return already_exists();
   if (state.starts_with("23")) return breaks_records();
   if (state == "22021" || state == "22P05") return {Code::kInvalidArgument, "a text is not valid UTF-8"};
+  if (state == "57014") return takes_too_long();
   if (state.starts_with("53")) return {Code::kUnavailable, "the database has no resources left"};
   return {Code::kInternal, "database: " + error.get_error_message()};
 }
@@ -56,7 +57,7 @@ class PostgresEngine final : public Engine {
  public:
   PostgresEngine(PostgresAddress address, const Database::Options& options,
                  std::function<void()> others_wrote)
-      : pool_(std::move(address), std::max(2, options.connections), options.log),
+      : pool_(std::move(address), std::max(2, options.connections), options.time, options.log),
         changes_(pool_.address().connection, std::move(others_wrote)) {}
 
   Status open() {
@@ -106,9 +107,12 @@ class PostgresEngine final : public Engine {
   Status alone(const std::string& name, const std::function<Status()>& f) override {
     Status result;
     const Outcome outcome = attempt(Isolation::kNone, [&](soci::session& sql) {
+      sql << "BEGIN";
+      sql << "SET LOCAL statement_timeout = 0";  // it waits for as long as others need
       Query(sql, "SELECT pg_advisory_lock(hashtext(current_schema()), hashtext(:name))")
           .with("name", name)
           .run();
+      sql << "COMMIT";
       result = f();
       Query(sql, "SELECT pg_advisory_unlock_all()").run();
       return Status();
@@ -132,6 +136,7 @@ class PostgresEngine final : public Engine {
 
   // Of several processes that start at once, one does it and the others find it done.
   static Status migrate_alone(soci::session& sql) {
+    sql << "SET LOCAL statement_timeout = 0";  // a large database, or another process that does it
     Query(sql, "SELECT pg_advisory_xact_lock(hashtext(current_schema()), hashtext('migrations'))").run();
     return migrate(sql, all_migrations());
   }

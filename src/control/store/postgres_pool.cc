@@ -55,8 +55,12 @@ double random_fraction() {
 
 Status not_reachable() { return {Code::kUnavailable, "the database is not reachable"}; }
 
-PostgresPool::PostgresPool(PostgresAddress address, int size, Logger log)
-    : address_(std::move(address)), log_(std::move(log)), unused_(size), backoff_(kPauses, random_fraction) {}
+PostgresPool::PostgresPool(PostgresAddress address, int size, std::chrono::milliseconds time, Logger log)
+    : address_(std::move(address)),
+      time_(time),
+      log_(std::move(log)),
+      unused_(size),
+      backoff_(kPauses, random_fraction) {}
 
 PostgresPool::Lease::~Lease() {
   if (pool_) pool_->give_back(std::move(session_));
@@ -99,6 +103,7 @@ Result<PostgresPool::Lease> PostgresPool::take() {
 Result<PostgresPool::Lease> PostgresPool::connect() {
   try {
     auto session = open_session(address_);
+    *session << "SET statement_timeout = " + std::to_string(time_.count());
     note_success();
     return Lease(*this, std::move(session));
   } catch (const soci::soci_error& error) {

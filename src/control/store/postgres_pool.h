@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -24,7 +25,8 @@ double random_fraction();
 /// that it is not. Safe from any thread.
 class PostgresPool {
  public:
-  PostgresPool(PostgresAddress address, int size, Logger log);
+  /// `time` is what one statement may take.
+  PostgresPool(PostgresAddress address, int size, std::chrono::milliseconds time, Logger log);
   PostgresPool(const PostgresPool&) = delete;
   PostgresPool& operator=(const PostgresPool&) = delete;
 
@@ -64,6 +66,7 @@ class PostgresPool {
   void note_success();
 
   const PostgresAddress address_;
+  const std::chrono::milliseconds time_;
   Logger log_;
   SystemClock clock_;
   std::mutex mutex_;

@@ -1,3 +1,4 @@
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <utility>
@@ -14,6 +15,29 @@ namespace towline::control {
 namespace {
 
 using Session = std::unique_ptr<soci::session>;
+using Time = std::chrono::steady_clock;
+
+// Steps of SQLite's machine between two looks at the clock: well under a millisecond.
+constexpr int kSteps = 10'000;
+
+// Ends the statements of a connection when its time is up.
+class Watch {
+ public:
+  Watch(soci::session& sql, Time::duration time)
+      : connection_(static_cast<soci::sqlite3_session_backend*>(sql.get_backend())->conn_),
+        end_(Time::now() + time) {
+    sqlite_api::sqlite3_progress_handler(
+        connection_, kSteps,
+        [](void* end) { return *static_cast<Time::time_point*>(end) < Time::now() ? 1 : 0; }, &end_);
+  }
+  ~Watch() { sqlite_api::sqlite3_progress_handler(connection_, 0, nullptr, nullptr); }
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
+ private:
+  sqlite_api::sqlite3* connection_;
+  Time::time_point end_;
+};
 
 Session connect(const Database::Options& options) {
   soci::connection_parameters parameters(soci::sqlite3, "dbname=\"" + options.path + "\" timeout=" +
@@ -36,6 +60,8 @@ Status status_of(const soci::soci_error& error) {
   const int code = sqlite == nullptr ? SQLITE_ERROR : sqlite->result();
   const std::string text = error.get_error_message();  // what() would add the statement's values
   switch (code & 0xff) {                               // extended result codes keep the primary one here
+    case SQLITE_INTERRUPT:
+      return takes_too_long();
     case SQLITE_CONSTRAINT:
       return text.find("UNIQUE") != std::string::npos ? already_exists() : breaks_records();
     // These pass when another process lets go or somebody mends the disk.
@@ -72,6 +98,7 @@ Status in_transaction(soci::session& sql, const Engine::Work& body) {
 class SqliteEngine final : public Engine {
  public:
   Status open(const Database::Options& options) {
+    time_ = options.time;
     writer_ = connect(options);
     make_durable(*writer_);
     const Status migrated =
@@ -86,12 +113,19 @@ class SqliteEngine final : public Engine {
   }
 
   Status read(const Work& work) override {
-    return answer([&] { return work(Lease(*this).session()); });
+    return answer([&] {
+      Lease lease(*this);
+      const Watch watch(lease.session(), time_);
+      return work(lease.session());
+    });
   }
   Status write(const Work& work, bool) override {
     return answer([&] {
       const std::lock_guard lock(write_mutex_);
-      return in_transaction(*writer_, work);
+      return in_transaction(*writer_, [&](soci::session& sql) {
+        const Watch watch(sql, time_);
+        return work(sql);
+      });
     });
   }
   Status alone(const std::string&, const std::function<Status()>& f) override { return f(); }
@@ -134,6 +168,7 @@ class SqliteEngine final : public Engine {
     Session session_;
   };
 
+  Time::duration time_{};
   std::mutex write_mutex_;
   Session writer_;
 

@@ -251,5 +251,25 @@ TEST_F(StoreTest, MembersOfGroupsAboveAreListedOnceWithTheHighestRole) {
   EXPECT_EQ(all->items.at(0).role, Role::kDeveloper);
 }
 
+TEST_F(StoreTest, AStatementThatTakesTooLongIsEndedAndTheConnectionGoesOn) {
+  auto options = database.options();
+  options.time = std::chrono::milliseconds(50);
+  options.connections = 2;
+  db.reset();
+  db = Database::open(options).value();
+  const auto endless = [](soci::session& sql) {
+    long long last = 0;
+    sql << "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT COUNT(*) FROM n",
+        soci::into(last);
+    return last;
+  };
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(db->read(endless).error().code(), Code::kDeadlineExceeded);
+    EXPECT_EQ(db->write(endless).error().code(), Code::kDeadlineExceeded);
+  }
+  EXPECT_GT(user("alice"), 0);
+  EXPECT_TRUE(db->read([](auto& sql) { return UserTable(sql).by_username("alice"); }).value().has_value());
+}
+
 }  // namespace
 }  // namespace towline::control
