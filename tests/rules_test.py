@@ -25,7 +25,6 @@ LONG = {
     "src/control/api/api_test.cc": "one conversation with the API, section by section",
     "src/http/http1_client_test.cc": "one table of a client's behaviours over one fixture",
     "src/http/http2_test.cc": "one table of a connection's behaviours over one fixture",
-    "src/tunnel/tunnel_test.cc": "both ends in one scene",
 }
 
 

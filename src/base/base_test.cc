@@ -139,6 +139,18 @@ TEST(Text, TrimTakesOnlyWhatIsUnwantedAtTheEnds) {
   EXPECT_EQ(trim(" \t"), "");
 }
 
+TEST(Text, WhatStrangersSayIsMadePrintable) {
+  EXPECT_EQ(printable("v1.2 f\xc3\xbcr \xe6\x97\xa5", 255), "v1.2 f\xc3\xbcr \xe6\x97\xa5");
+  EXPECT_EQ(printable(std::string_view("a\0b\nc\x1b[2J\x7f", 9), 255), "a?b?c?[2J");
+  EXPECT_EQ(printable("\xc2\x9b"
+                      "31m\xe2\x80\xae",
+                      255),
+            "?31m?");
+  EXPECT_EQ(printable("\xff\xc3", 255), "??");
+  EXPECT_EQ(printable("ab\xc3\xbc", 3), "ab");
+  EXPECT_EQ(printable(std::string(1000, 'x'), 255), std::string(255, 'x'));
+}
+
 TEST(Text, NamesThatAreTooLongAreCutAndKeptApart) {
   EXPECT_EQ(fit_name("abc-def", 7, "12"), "abc-def");
   EXPECT_EQ(fit_name("abc-defg", 7, "12"), "abc-12");

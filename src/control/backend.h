@@ -37,6 +37,12 @@ struct AuthenticatedAgent {
   std::int64_t token_id = 0;
 };
 
+/// A token by which calls of an agent run.
+struct AgentTokenInUse {
+  std::int64_t agent_id = 0;
+  std::int64_t token_id = 0;
+};
+
 /// The configuration in force for an agent: the last one of its file that was free of faults, or the default.
 struct AgentConfiguration {
   Agent agent;
@@ -80,7 +86,8 @@ struct AgentPresence {
 struct ConfigurationChanged {
   std::int64_t project_id = 0;
 };
-/// A token was revoked or its agent deleted: connections that use it must end.
+/// A token was revoked or its agent deleted, here or by another server: connections that use it must end. May
+/// come more than once.
 struct AgentTokenRevoked {
   std::int64_t agent_id = 0;
   std::int64_t token_id = 0;
@@ -106,6 +113,10 @@ class Backend {
   virtual ~Backend() = default;
 
   virtual void agent_by_token(io::Loop& loop, Secret token, Answer<AuthenticatedAgent> answer) = 0;
+  /// Looks which of these tokens are no longer in force, raises AgentTokenRevoked for each of them, and then
+  /// says how many they were.
+  virtual void check_agent_tokens(io::Loop& loop, std::vector<AgentTokenInUse> tokens,
+                                  Answer<std::size_t> answer) = 0;
   virtual void agent_configuration(io::Loop& loop, std::int64_t agent_id,
                                    Answer<AgentConfiguration> answer) = 0;
 

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 
 #include "control/local_backend.h"
+#include "control/store/agent_table.h"
 #include "control/test_plane.h"
 #include "io/fair_pool.h"
 #include "io/loop.h"
@@ -106,6 +107,25 @@ TEST_F(BackendTest, WhoComesIsKnownWhileOthersHoldAllThreads) {
   EXPECT_TRUE(access(root).has_value());
   EXPECT_TRUE(configuration().has_value());
   open.set_value();
+}
+
+TEST_F(BackendTest, TokensThatEndedElsewhereAreToldHere) {
+  const auto [kept, kept_token] = make_agent_token();
+  const auto [ended, ended_token] = make_agent_token();
+  std::vector<std::int64_t> told;
+  const auto subscription = backend.subscribe([&](const Event& event) {
+    if (const auto* revoked = std::get_if<AgentTokenRevoked>(&event)) told.push_back(revoked->token_id);
+  });
+  const std::vector<AgentTokenInUse> used = {{agent, kept}, {agent, ended}, {agent, 4711}};
+  ASSERT_TRUE(core.db
+                  .write([&, id = ended](soci::session& sql) {
+                    return AgentTokenTable(sql).revoke(id, 1) ? Status() : Status(Code::kNotFound, "");
+                  })
+                  .ok());
+  const auto count = wait<std::size_t>(
+      [&](auto answer) { backend.check_agent_tokens(loops.at(0), used, std::move(answer)); });
+  EXPECT_EQ(count.value(), 2U);
+  EXPECT_THAT(told, ElementsAre(ended, 4711));
 }
 
 TEST_F(BackendTest, WithoutAFileTheConfigurationIsTheDefault) {

@@ -61,6 +61,12 @@ void LocalBackend::agent_by_token(io::Loop& loop, Secret token, Answer<Authentic
                           [this, token = std::move(token)] { return find_agent(token); });
 }
 
+void LocalBackend::check_agent_tokens(io::Loop& loop, std::vector<AgentTokenInUse> tokens,
+                                      Answer<std::size_t> answer) {
+  ask<std::size_t>(door_, {}, loop, std::move(answer),
+                   [this, tokens = std::move(tokens)] { return end_revoked(tokens); });
+}
+
 void LocalBackend::agent_configuration(io::Loop& loop, std::int64_t agent_id,
                                        Answer<AgentConfiguration> answer) {
   ask_quickly<AgentConfiguration>(
@@ -139,6 +145,21 @@ Result<AuthenticatedAgent> LocalBackend::find_agent(const Secret& token) {
   });
   if (found) core_.usage.agent_token_used(found->token_id);
   return found;
+}
+
+Result<std::size_t> LocalBackend::end_revoked(const std::vector<AgentTokenInUse>& tokens) {
+  std::vector<std::int64_t> ids;
+  for (const AgentTokenInUse& each : tokens) ids.push_back(each.token_id);
+  const auto in_force = core_.db.read([&](soci::session& sql) { return AgentTokenTable(sql).in_force(ids); });
+  if (!in_force) return fail(in_force.error());
+  std::size_t ended = 0;
+  for (const AgentTokenInUse& each : tokens) {
+    const auto found = in_force->find(each.token_id);
+    if (found != in_force->end() && found->second == each.agent_id) continue;
+    core_.events.raise(AgentTokenRevoked{each.agent_id, each.token_id});
+    ++ended;
+  }
+  return ended;
 }
 
 Result<Caller> LocalBackend::find_caller(const Secret& token) {

@@ -22,6 +22,8 @@ class LocalBackend final : public Backend {
       : core_(core), door_(door), pool_(pool), accounts_(core), configurations_(core.configurations) {}
 
   void agent_by_token(io::Loop& loop, Secret token, Answer<AuthenticatedAgent> answer) override;
+  void check_agent_tokens(io::Loop& loop, std::vector<AgentTokenInUse> tokens,
+                          Answer<std::size_t> answer) override;
   void agent_configuration(io::Loop& loop, std::int64_t agent_id, Answer<AgentConfiguration> answer) override;
   void access_by_token(io::Loop& loop, std::int64_t agent_id, Secret token, Answer<Access> answer) override;
   std::uint64_t access_generation() const override;
@@ -41,6 +43,7 @@ class LocalBackend final : public Backend {
   void ask_quickly(io::Loop& loop, std::int64_t agent_id, Answer<T> answer, Work<std::optional<T>> quick,
                    Work<T> work);
   Result<AuthenticatedAgent> find_agent(const Secret& token);
+  Result<std::size_t> end_revoked(const std::vector<AgentTokenInUse>& tokens);
   Result<Caller> find_caller(const Secret& token);
   Result<Access> find_access(const Caller& caller, Result<CurrentConfiguration> configuration,
                              std::int64_t agent_id);

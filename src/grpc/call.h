@@ -66,6 +66,13 @@ class ServerCall {
   virtual std::size_t unsent() const = 0;
   virtual io::Loop& loop() = 0;
   virtual std::string_view peer() const = 0;
+  /// The caller has proved who it is: its connection has a known peer's budgets. What Server::add calls
+  /// guarded waits for this.
+  virtual void caller_is_known() {}
+  /// The caller may leave our bytes unread for as long as its connection lives; see http::Exchange.
+  virtual void allow_pauses() {}
+  /// From now on messages may have this size, instead of what the method was added with.
+  virtual void set_message_limit(std::size_t bytes) { (void)bytes; }
   /// Lets the connection that carries the call carry this many at once; see http::ServerExchange.
   virtual void set_stream_limit(std::uint32_t streams) { (void)streams; }
   /// Closes the connection that carries the call; see http::ServerExchange.
@@ -98,6 +105,8 @@ class ClientCall {
   virtual void half_close() = 0;
   virtual void consume(std::size_t bytes) = 0;
   virtual std::size_t unsent() const = 0;
+  /// The server may leave our bytes unread for as long as its connection lives; see http::Exchange.
+  virtual void allow_pauses() {}
 
   void send(MessageView message) { send(MessageParts(&message, 1)); }
 };

@@ -44,6 +44,9 @@ class HttpClientCall final : public ClientCall, public http::ExchangeHandler {
     if (exchange_ != nullptr) inbox_->consumed(bytes);
   }
   std::size_t unsent() const override { return exchange_ == nullptr ? 0 : exchange_->unsent(); }
+  void allow_pauses() override {
+    if (exchange_ != nullptr) exchange_->allow_pauses();
+  }
 
   void on_response(http::ResponseHead head, bool end) override {
     http_status_ = head.status;
@@ -99,8 +102,8 @@ class HttpClientCall final : public ClientCall, public http::ExchangeHandler {
 
 class UnaryClientCall final : public ClientCall, public ClientCallHandler {
  public:
-  explicit UnaryClientCall(std::move_only_function<void(Result<std::string>)> done)
-      : done_(std::move(done)) {}
+  UnaryClientCall(std::move_only_function<void(Result<std::string>)> done, std::size_t max_reply)
+      : done_(std::move(done)), max_reply_(max_reply) {}
 
   void set_call(std::unique_ptr<ClientCall> call) { call_ = std::move(call); }
   using ClientCall::send;
@@ -111,17 +114,25 @@ class UnaryClientCall final : public ClientCall, public ClientCallHandler {
 
   void on_message(MessageView message) override {
     call_->consume(message.size());
+    if (!done_) return;
+    if (message.size() > max_reply_ || reply_) {
+      auto done = std::exchange(done_, nullptr);
+      return done(fail(Code::kResourceExhausted,
+                       "the answer is longer than " + std::to_string(max_reply_) + " bytes"));
+    }
     reply_.emplace(text_view(message));
   }
   void on_finish(Status status, Metadata) override {
-    auto done = std::move(done_);
+    auto done = std::exchange(done_, nullptr);
+    if (!done) return;
     if (!status.ok()) return done(fail(std::move(status)));
     if (!reply_) return done(fail(Code::kInternal, "the answer holds no message"));
     done(std::move(*reply_));
   }
 
  private:
-  std::move_only_function<void(Result<std::string>)> done_;
+  std::move_only_function<void(Result<std::string>)> done_;  // null once it has been called
+  const std::size_t max_reply_;
   std::unique_ptr<ClientCall> call_;
   std::optional<std::string> reply_;
 };
@@ -129,8 +140,9 @@ class UnaryClientCall final : public ClientCall, public ClientCallHandler {
 }  // namespace
 
 std::unique_ptr<ClientCall> unary_call(const OpenCall& open, std::string_view request,
-                                       std::move_only_function<void(Result<std::string>)> done) {
-  auto unary = std::make_unique<UnaryClientCall>(std::move(done));
+                                       std::move_only_function<void(Result<std::string>)> done,
+                                       std::size_t max_reply) {
+  auto unary = std::make_unique<UnaryClientCall>(std::move(done), max_reply);
   auto inner = open(unary.get());
   if (inner == nullptr) return nullptr;
   inner->send(message_view(request));

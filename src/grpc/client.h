@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "grpc/call.h"
+#include "grpc/frame.h"
 
 namespace towline::io {
 class Loop;
@@ -20,10 +21,12 @@ namespace towline::grpc {
 
 /// Starts a unary call where `open` starts one, which is called once, from inside, with the handler of the
 /// call: `done` gets the response message or the error, unless the returned call is destroyed first. When
-/// `open` gives no call, null is returned and `done` is not called.
+/// `open` gives no call, null is returned and `done` is not called. An answer of more than `max_reply` bytes,
+/// or of more than one message, is an error.
 using OpenCall = std::function<std::unique_ptr<ClientCall>(ClientCallHandler* handler)>;
 std::unique_ptr<ClientCall> unary_call(const OpenCall& open, std::string_view request,
-                                       std::move_only_function<void(Result<std::string>)> done);
+                                       std::move_only_function<void(Result<std::string>)> done,
+                                       std::size_t max_reply = kMaxMessage);
 
 /// What all calls of one connection share.
 struct ChannelOptions {

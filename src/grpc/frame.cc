@@ -25,6 +25,8 @@ std::array<std::byte, 5> message_prefix(std::size_t length) {
 }
 
 Result<std::optional<MessageView>> Deframer::next() {
+  // An idle call keeps none of the last message's memory.
+  if (message_.capacity() > std::string().capacity()) std::string().swap(message_);
   if (!partial_.empty()) {
     // Complete the prefix, then the message, in partial_.
     const auto take = [&](std::size_t wanted) {

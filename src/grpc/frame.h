@@ -11,7 +11,8 @@
 
 namespace towline::grpc {
 
-/// The largest message that is accepted, compressed or not: the agent protocol's limit.
+/// Limit: a message, compressed or not; over it the call ends with RESOURCE_EXHAUSTED. The agent protocol's
+/// own.
 inline constexpr std::size_t kMaxMessage = 10 * 1024 * 1024;
 
 /// The five bytes before each message: not compressed, and its length (gRPC over HTTP/2,
@@ -33,6 +34,10 @@ class Deframer {
 
   /// True between messages, where a body may end.
   bool at_boundary() const { return partial_.empty(); }
+  /// Bytes of the message that is still incomplete.
+  std::size_t unfinished() const { return partial_.size(); }
+  /// For messages that begin from now on.
+  void set_limit(std::size_t max_message) { max_message_ = max_message; }
 
  private:
   Result<std::optional<MessageView>> complete(std::span<const std::byte> framed);

@@ -151,11 +151,7 @@ class GrpcTest : public ::testing::Test {
  protected:
   GrpcTest() {
     auto [a, b] = io::stream_pair(loop);
-    server.add("/test.Service/Stream", [this](IncomingCall call) {
-      served.push_back(std::make_unique<Served>());
-      served.back()->in = std::move(call);
-      served.back()->in.call->set_handler(served.back().get());
-    });
+    add("/test.Service/Stream");
     server.add("/test.Service/Echo",
                unary([](std::string request, const Metadata&, io::Loop&, UnaryReply reply) {
                  if (request == "bad") return reply(fail(Code::kInvalidArgument, "bad request: 50%"));
@@ -165,6 +161,14 @@ class GrpcTest : public ::testing::Test {
     connection = http::connect_http2(loop, std::move(b), {}, [](Status) {});
     channel.emplace(loop, *connection, ChannelOptions{.authority = "kas", .user_agent = "test"});
     settle();
+  }
+  void add(const std::string& method, MethodOptions options = {}) {
+    const auto handler = [this](IncomingCall call) {
+      served.push_back(std::make_unique<Served>());
+      served.back()->in = std::move(call);
+      served.back()->in.call->set_handler(served.back().get());
+    };
+    server.add(method, handler, options);
   }
   void settle() {
     while (loop.poll() > 0) {
@@ -338,6 +342,48 @@ TEST_F(GrpcTest, RequestsThatAreNotGrpcAreRefused) {
 TEST_F(GrpcTest, AnHttpServerThatIsNotGrpcIsNamed) {
   EXPECT_EQ(status_from_http(404).code(), Code::kUnimplemented);
   EXPECT_THAT(status_from_http(502).message(), HasSubstr("502"));
+}
+
+TEST_F(GrpcTest, AMethodsOwnLimitOfMessagesIsKeptAndCanBeRaised) {
+  add("/test.Service/Small", {.max_message = 100});
+  auto call = start("/test.Service/Small");
+  call->call->send(message_view(std::string(100, 'x')));
+  settle();
+  served[0]->in.call->set_message_limit(1000);
+  call->call->send(message_view(std::string(1000, 'x')));
+  settle();
+  EXPECT_EQ(served[0]->bytes, 1100U);
+  auto other = start("/test.Service/Small");
+  other->call->send(message_view(std::string(101, 'x')));
+  settle();
+  ASSERT_TRUE(other->status.has_value());
+  EXPECT_EQ(other->status->code(), Code::kResourceExhausted);
+}
+
+TEST_F(GrpcTest, StrangersHaveFewCallsAndBytesUntilTheyAreKnown) {
+  add("/test.Service/Guarded", {.guarded = true});
+  std::vector<std::unique_ptr<Call>> calls;
+  for (std::size_t i = 0; i < kMaxStrangers; ++i) calls.push_back(start("/test.Service/Guarded"));
+  settle();
+  auto refused = start("/test.Service/Guarded");
+  settle();
+  ASSERT_TRUE(refused->status.has_value());
+  EXPECT_EQ(refused->status->code(), Code::kResourceExhausted);
+  const std::string half(kMaxStrangersBytes / 2, 'x');
+  for (int i = 0; i < 2; ++i) {
+    calls[i]->call->send(message_view(half));
+    settle();
+  }
+  EXPECT_FALSE(calls[0]->status.has_value());
+  ASSERT_TRUE(calls[1]->status.has_value());
+  EXPECT_EQ(calls[1]->status->code(), Code::kResourceExhausted);
+
+  served[0]->in.call->caller_is_known();
+  for (int i = 0; i < 3; ++i) calls[2]->call->send(message_view(half));
+  auto welcome = start("/test.Service/Guarded");
+  settle();
+  EXPECT_FALSE(calls[2]->status.has_value());
+  EXPECT_FALSE(welcome->status.has_value());
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ namespace towline::grpc {
 /// messages. Credit of the exchange is held back for messages that the handler has and has not consumed; the
 /// bytes of a message that is still incomplete are given back, since it might be larger than the window, but
 /// not while a window's worth of messages is unconsumed: a call holds at most a window and the largest
-/// message.
+/// message. What all calls together hold of incomplete ones is bounded by budget.h.
 class Inbox {
  public:
   explicit Inbox(http::Exchange& exchange) : exchange_(exchange) {}

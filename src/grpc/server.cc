@@ -30,14 +30,29 @@ void refuse(http::ServerExchange& exchange, const Status& status) {
 class HttpServerCall final : public ServerCall, public http::ExchangeHandler {
  public:
   HttpServerCall(std::unique_ptr<http::ServerExchange> exchange,
-                 std::optional<std::chrono::nanoseconds> timeout)
-      : exchange_(std::move(exchange)), inbox_(*exchange_) {
+                 std::optional<std::chrono::nanoseconds> timeout, const MethodOptions& options,
+                 std::shared_ptr<ServerBudget> budgets)
+      : exchange_(std::move(exchange)),
+        inbox_(*exchange_),
+        deframer_(options.max_message),
+        budgets_(std::move(budgets)),
+        guarded_(options.guarded) {
     exchange_->set_handler(this);
     if (!timeout) return;
     deadline_.emplace(exchange_->loop(), [this] {
       cancel(Status(Code::kDeadlineExceeded, "the caller's deadline has passed"));
     });
     deadline_->start(*timeout);
+  }
+
+  ~HttpServerCall() override { release_budget(); }
+  HttpServerCall(const HttpServerCall&) = delete;
+  HttpServerCall& operator=(const HttpServerCall&) = delete;
+
+  /// Counts the call as a stranger's until caller_is_known(). False: there are too many.
+  bool enter_stranger() {
+    stranger_ = budget().enter_stranger();
+    return stranger_;
   }
 
   void set_handler(ServerCallHandler* handler) override { handler_ = handler; }
@@ -77,6 +92,14 @@ class HttpServerCall final : public ServerCall, public http::ExchangeHandler {
   std::size_t unsent() const override { return exchange_->unsent(); }
   io::Loop& loop() override { return exchange_->loop(); }
   std::string_view peer() const override { return exchange_->peer(); }
+  void caller_is_known() override {
+    exchange_->peer_is_known();
+    budget().set_known();
+    leave_stranger();
+    (void)settle();
+  }
+  void allow_pauses() override { exchange_->allow_pauses(); }
+  void set_message_limit(std::size_t bytes) override { deframer_.set_limit(bytes); }
   void set_stream_limit(std::uint32_t streams) override { exchange_->set_stream_limit(streams); }
   void close_connection() override { exchange_->close_connection(); }
   std::weak_ptr<const void> liveness() const override { return exchange_->liveness(); }
@@ -94,6 +117,8 @@ class HttpServerCall final : public ServerCall, public http::ExchangeHandler {
       if (handler_ != nullptr) handler_->on_message(**message);
       if (watch.destroyed() || finished_) return;
     }
+    if (stranger_) strangers_bytes_ += data.size();
+    if (const Status status = settle(); !status.ok()) return cancel(status);
     inbox_.release();
   }
   void on_end(http::Headers) override {
@@ -107,6 +132,7 @@ class HttpServerCall final : public ServerCall, public http::ExchangeHandler {
   void on_failed(Status status) override {
     const bool tell = !finished_;
     finished_ = true;
+    release_budget();
     if (deadline_) deadline_->cancel();
     if (tell && handler_ != nullptr) handler_->on_cancelled(std::move(status));
   }
@@ -119,10 +145,38 @@ class HttpServerCall final : public ServerCall, public http::ExchangeHandler {
     if (handler_ != nullptr) handler_->on_cancelled(why);
   }
 
+  ConnectionBudget& budget() {
+    if (budget_ == nullptr) {
+      budget_ = budgets_->of(exchange_->liveness());
+      // A method that lets everybody in has no strangers.
+      if (!guarded_) budget_->set_known();
+    }
+    return *budget_;
+  }
+  // Brings the account up to date: most calls never hold anything, and have none.
+  Status settle() {
+    const std::size_t now = deframer_.unfinished() + (stranger_ ? strangers_bytes_ : 0);
+    if (now == charged_) return {};
+    return budget().change(std::exchange(charged_, now), now);
+  }
+  void leave_stranger() {
+    if (std::exchange(stranger_, false)) budget_->leave_stranger();
+  }
+  void release_budget() {
+    leave_stranger();
+    if (charged_ > 0) (void)budget_->change(std::exchange(charged_, 0), 0);
+  }
+
   std::unique_ptr<http::ServerExchange> exchange_;
   ServerCallHandler* handler_ = nullptr;
   Inbox inbox_;
   Deframer deframer_;
+  std::shared_ptr<ServerBudget> budgets_;
+  std::shared_ptr<ConnectionBudget> budget_;
+  std::size_t charged_ = 0;
+  std::size_t strangers_bytes_ = 0;
+  const bool guarded_;
+  bool stranger_ = false;
   std::optional<io::Timer> deadline_;
   DestructionWatch::Subject alive_;
   bool started_ = false;   // the response head is sent
@@ -185,13 +239,13 @@ CallHandler unary(std::function<void(std::string, const Metadata&, io::Loop&, Un
   return [shared](IncomingCall call) { UnaryCall::start(std::move(call), *shared); };
 }
 
-void Server::add(std::string method, CallHandler handler) {
-  methods_[std::move(method)] = std::move(handler);
+void Server::add(std::string method, CallHandler handler, MethodOptions options) {
+  methods_[std::move(method)] = {std::move(handler), options};
 }
 
 const CallHandler* Server::find(std::string_view method) const {
   const auto found = methods_.find(method);
-  return found == methods_.end() ? nullptr : &found->second;
+  return found == methods_.end() ? nullptr : &found->second.handler;
 }
 
 bool Server::is_grpc(const http::RequestHead& head) {
@@ -210,17 +264,22 @@ void Server::on_request(http::RequestHead head, bool has_body,
     return refuse(*exchange, Status(Code::kUnimplemented,
                                     "message encoding \"" + std::string(encoding) + "\" is not supported"));
   }
-  const CallHandler* handler = find(head.target);
-  if (handler == nullptr && fallback_) handler = &fallback_;
-  if (handler == nullptr) {
+  const auto found = methods_.find(head.target);
+  if (found == methods_.end() && !fallback_) {
     return refuse(*exchange, Status(Code::kUnimplemented, "unknown method " + head.target));
   }
+  const CallHandler& handler = found == methods_.end() ? fallback_ : found->second.handler;
+  const MethodOptions options = found == methods_.end() ? MethodOptions{} : found->second.options;
   std::optional<std::chrono::nanoseconds> timeout;
   if (const auto text = head.headers.get("grpc-timeout")) timeout = decode_timeout(*text);
   Metadata metadata = take_metadata(head.headers);
-  auto call = std::make_unique<HttpServerCall>(std::move(exchange), timeout);
+  auto call = std::make_unique<HttpServerCall>(std::move(exchange), timeout, options, budget_);
   HttpServerCall* raw = call.get();
-  (*handler)({.method = std::move(head.target), .metadata = std::move(metadata), .call = std::move(call)});
+  if (options.guarded && !raw->enter_stranger()) {
+    return raw->finish(Status(Code::kResourceExhausted, "too many calls before it is known who makes them"),
+                       {});
+  }
+  handler({.method = std::move(head.target), .metadata = std::move(metadata), .call = std::move(call)});
   if (!has_body) raw->on_end({});
 }
 

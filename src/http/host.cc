@@ -69,9 +69,9 @@ class Shard {
   }
   std::uint16_t port() const { return listener_->port(); }
 
-  void serve(std::unique_ptr<io::Stream> stream, bool http2_only) {
+  void adopt(std::unique_ptr<io::Stream> stream, RequestHandler& handler) {
     Entry& entry = add(shared_.address_load(stream->peer()));
-    start(entry, std::move(stream), http2_only);
+    start(entry, std::move(stream), &handler);
   }
 
   void drain(std::move_only_function<void()> drained) {
@@ -159,7 +159,7 @@ class Shard {
     if (full) warn("too many connections: a stranger's was closed, or a new one refused", stream->peer());
     if (full && !evict()) return;
     Entry& entry = add(std::move(address));
-    if (shared_.options.tls == nullptr) return start(entry, std::move(stream), false);
+    if (shared_.options.tls == nullptr) return start(entry, std::move(stream));
     entry.raw = std::move(stream);
     entry.raw->set_handler(&entry);
     entry.deadline = std::make_unique<io::Timer>(loop_, [this, &entry] { remove(entry); });
@@ -181,7 +181,7 @@ class Shard {
     }
     std::unique_ptr<io::Stream> stream = io::unread(
         std::move(entry.raw), std::string(reinterpret_cast<const char*>(buffer.data()), got.bytes));
-    if (!tls) return start(entry, std::move(stream), false);
+    if (!tls) return start(entry, std::move(stream));
     entry.handshake =
         io::tls_accept(loop_, std::move(stream), shared_.options.tls, shared_.options.handshake_timeout,
                        [this, &entry](Result<std::unique_ptr<io::Stream>> result) {
@@ -190,7 +190,7 @@ class Shard {
                            shared_.log.debug("TLS handshake failed", {{"error", result.error().message()}});
                            return remove(entry);
                          }
-                         start(entry, std::move(*result), false);
+                         start(entry, std::move(*result));
                        });
   }
 
@@ -216,7 +216,8 @@ class Shard {
     remove(entry);
   }
 
-  void start(Entry& entry, std::unique_ptr<io::Stream> stream, bool http2_only) {
+  // `http2`: what serves a connection that speaks nothing else.
+  void start(Entry& entry, std::unique_ptr<io::Stream> stream, RequestHandler* http2 = nullptr) {
     ServerConnectionOptions options = shared_.options.connection;
     options.loads = entry.loads;
     if (options.max_age.count() > 0) {
@@ -224,8 +225,8 @@ class Shard {
     }
     auto closed = [this, &entry] { remove(entry); };
     entry.connection =
-        http2_only ? serve_http2(loop_, std::move(stream), shared_.handler, options, std::move(closed))
-                   : http::serve(loop_, std::move(stream), shared_.handler, options, std::move(closed));
+        http2 != nullptr ? serve_http2(loop_, std::move(stream), *http2, options, std::move(closed))
+                         : http::serve(loop_, std::move(stream), shared_.handler, options, std::move(closed));
     if (drained_) entry.connection->drain();
   }
 
@@ -268,9 +269,9 @@ class HostImpl final : public Host {
     return shared_.load->connections.load(std::memory_order_relaxed);
   }
 
-  void adopt_http2(io::Loop& loop, std::unique_ptr<io::Stream> stream) override {
+  void adopt_http2(io::Loop& loop, std::unique_ptr<io::Stream> stream, RequestHandler& handler) override {
     for (std::size_t i = 0; i < shards_.size(); ++i) {
-      if (&loops_.at(i) == &loop) return shards_[i]->serve(std::move(stream), true);
+      if (&loops_.at(i) == &loop) return shards_[i]->adopt(std::move(stream), handler);
     }
   }
 

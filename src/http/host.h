@@ -62,8 +62,9 @@ class Host {
   virtual std::uint16_t port() const = 0;
   virtual std::size_t connections() const = 0;
 
-  /// Serves HTTP/2 on a stream that another connection has become (a WebSocket); from `loop`.
-  virtual void adopt_http2(io::Loop& loop, std::unique_ptr<io::Stream> stream) = 0;
+  /// Serves HTTP/2 by `handler`, which outlives the host, on a stream that another connection has become (a
+  /// WebSocket); from `loop`.
+  virtual void adopt_http2(io::Loop& loop, std::unique_ptr<io::Stream> stream, RequestHandler& handler) = 0;
 
   /// Stops listening, drains all connections, then calls `drained` from one of the loops. Safe from any
   /// thread.

@@ -63,6 +63,11 @@ void Front::on_request(http::RequestHead head, bool has_body,
   if (routes->proxy->owns(path))
     return routes->proxy->on_request(std::move(head), has_body, std::move(exchange));
   if ((path == "/" || is_agent_path(path)) && !head.upgrade.empty()) {
+    // Browsers name the page that opens a WebSocket, and no agent does.
+    if (head.headers.get("origin")) {
+      return http::send(
+          *exchange, http::json_message(403, "web pages may not open tunnels: this address is for agents"));
+    }
     io::Loop& loop = exchange->loop();
     auto stream = http::accept_websocket(head, std::move(exchange), http::kTunnelProtocol);
     if (stream != nullptr) routes->tunnel(loop, std::move(stream));

@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/url.h"
 #include "control/agent_authenticator.h"
+#include "control/agent_token_watch.h"
 #include "control/control_plane.h"
 #include "grpc/server.h"
 #include "http/host.h"
@@ -200,14 +201,22 @@ class ServerImpl final : public Server {
 
   void start_modules() {
     control::Backend& backend = control_->backend();
-    authenticator_ = std::make_unique<control::AgentAuthenticator>(backend, clock_);
+    authenticator_ = std::make_unique<control::AgentAuthenticator>(
+        backend, clock_,
+        control::AgentAuthenticator::Options{.per_minute = flags_.agent_connections_per_token_minute});
+    token_watch_ = std::make_unique<control::AgentTokenWatch>(loops_.at(0), backend, *authenticator_);
+    token_watch_->start();
     router_ = tunnel::Router::create(
         {.max_calls_per_agent = flags_.max_requests_per_agent},
-        [this](io::Loop& loop, const grpc::Metadata& metadata, auto answer) {
-          authenticator_->authenticate(loop, metadata, [answer = std::move(answer)](auto agent) mutable {
-            if (!agent) return answer(fail(std::move(agent.error())));
-            answer(tunnel::TunnelOwner{.agent_id = agent->agent.id, .token_id = agent->token_id});
-          });
+        [this](grpc::ServerCall& call, const grpc::Metadata& metadata, auto answer) {
+          authenticator_->authenticate(
+              {.loop = call.loop(), .peer = call.peer(), .connection = call.liveness()}, metadata,
+              control::AgentAuthenticator::Method::kTunnel, [answer = std::move(answer)](auto agent) mutable {
+                if (!agent) return answer(fail(std::move(agent.error())));
+                answer(tunnel::TunnelOwner{.agent_id = agent->agent.id,
+                                           .token_id = agent->token_id,
+                                           .ended = std::move(agent->ended)});
+              });
         },
         log_);
     revocations_ = backend.subscribe([router = router_](const control::Event& event) {
@@ -215,9 +224,8 @@ class ServerImpl final : public Server {
         router->disconnect(revoked->agent_id, revoked->token_id);
       }
     });
-    configuration_ = configuration::ConfigurationServer::create(
-        {.external_url = external_url_, .calls_per_minute = flags_.agent_connections_per_token_minute},
-        backend, *authenticator_, clock_, log_);
+    configuration_ = configuration::ConfigurationServer::create({.external_url = external_url_}, backend,
+                                                                *authenticator_, log_);
     examination_ = doctor::Examination::create(router_);
     control_->set_agent_doctor(*examination_);
     proxy_metrics_ = std::make_unique<ProxyMetrics>(*observability_);
@@ -226,10 +234,13 @@ class ServerImpl final : public Server {
     if (path != std::string::npos) proxy.external_path = external_url_.substr(path);
     proxy_ = kubernetes_api::Proxy::create(std::move(proxy), backend, router_, clock_, log_,
                                            [this](const auto& seen) { proxy_metrics_->observe(seen); });
-    grpc_.add(method::kConnect, router_->connect_handler());
-    grpc_.add(method::kGetConfiguration, configuration_->handler());
-    grpc_.add(method::kRegister, registrar::register_handler(backend, *authenticator_));
-    grpc_.add(method::kUnregister, registrar::unregister_handler(backend, *authenticator_));
+    const auto serve = [this](const char* method, grpc::CallHandler handler, std::size_t max_message) {
+      grpc_.add(method, std::move(handler), {.max_message = max_message, .guarded = true});
+    };
+    serve(method::kConnect, router_->connect_handler(), tunnel::kMaxDescriptor);
+    serve(method::kGetConfiguration, configuration_->handler(), configuration::kMaxRequest);
+    for (const char* method : {method::kRegister, method::kUnregister})
+      serve(method, registrar::handler(backend, *authenticator_), registrar::kMaxRequest);
     routes_ = {.api = &control_->api(),
                .git = &control_->git(),
                .proxy = proxy_.get(),
@@ -237,7 +248,8 @@ class ServerImpl final : public Server {
                .web = web_.get(),
                .proxy_url = external_url_ + std::string(kProxyPath),
                .tunnel = [this](io::Loop& loop, std::unique_ptr<io::Stream> stream) {
-                 host_->adopt_http2(loop, std::move(stream));
+                 // An agent's protocol and nothing else: what a WebSocket may carry any web page may send.
+                 host_->adopt_http2(loop, std::move(stream), grpc_);
                }};
     add_gauges();
   }
@@ -334,6 +346,7 @@ class ServerImpl final : public Server {
   std::unique_ptr<doctor::Examination> examination_;
   std::unique_ptr<control::ControlPlane> control_;
   std::unique_ptr<control::AgentAuthenticator> authenticator_;
+  std::unique_ptr<control::AgentTokenWatch> token_watch_;
   std::shared_ptr<tunnel::Router> router_;
   std::unique_ptr<control::Backend::Subscription> revocations_;
   std::unique_ptr<configuration::ConfigurationServer> configuration_;

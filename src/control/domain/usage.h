@@ -51,6 +51,7 @@ class UsageRecorder {
   static constexpr Millis kAway = 10'000;
   /// Limit: age of rows of the audit log (--audit-days); older ones are removed.
   static constexpr Millis kAuditLife = Millis{365} * 24 * 3600 * 1000;
+  /// Limit: notes of each kind that wait while the database is not reachable; over it the oldest are dropped.
   static constexpr std::size_t kMaxWaiting = 10'000;
 
  private:

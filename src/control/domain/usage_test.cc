@@ -178,5 +178,22 @@ TEST_F(UsageTest, ANoteWithBytesThatNoDatabaseTakesDoesNotTakeTheOthersWithIt) {
   EXPECT_THAT(audited(), ElementsAre("before", "bad \xef\xbf\xbd\xef\xbf\xbd", "after"));
 }
 
+TEST_F(UsageTest, AnAgentThatIsAnotherOneAllTheTimeHasItsLastEventsOnly) {
+  make_project("demo", root);
+  const std::int64_t agent =
+      expect(201, "POST", "/projects/root%2Fdemo/cluster_agents", root.token, R"({"name":"a"})")
+          .at("id")
+          .as_int64();
+  for (int i = 1; i <= 1100; ++i) {
+    recorder.agent_seen({.agent_id = agent, .connection_id = i, .version = "v" + std::to_string(i)});
+  }
+  EXPECT_TRUE(recorder.flush());
+  const auto events = db->read([&](soci::session& sql) {
+    return AgentEventTable(sql).list(agent, millis(clock.wall()), {.number = 1, .size = 1});
+  });
+  EXPECT_EQ(events->total, AgentEventTable::kMaxOfOneAgent);
+  EXPECT_THAT(events->items[0].detail, HasSubstr("to v1100"));
+}
+
 }  // namespace
 }  // namespace towline::control

@@ -79,6 +79,12 @@ std::vector<AgentConnection> AgentConnectionTable::of_project(std::int64_t proje
 }
 
 void AgentEventTable::add(const AgentEvent& event) {
+  Query(sql_,
+        "DELETE FROM agent_events WHERE agent_id = :agent AND id <= (SELECT id FROM agent_events "
+        "WHERE agent_id = :agent ORDER BY id DESC LIMIT 1 OFFSET :most)")
+      .with("agent", event.agent_id)
+      .with("most", kMaxOfOneAgent - 1)
+      .run();
   Query(sql_, "DELETE FROM agent_events WHERE agent_id = :agent AND recorded_at < :old")
       .with("agent", event.agent_id)
       .with("old", event.recorded_at - kMemory)

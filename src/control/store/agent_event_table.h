@@ -36,6 +36,8 @@ class AgentEventTable {
  public:
   /// Limit: age of an agent's events; older ones are removed.
   static constexpr Millis kMemory = Millis{7} * 24 * 3600 * 1000;
+  /// Limit: events of one agent that are remembered, within the week; over it the oldest go.
+  static constexpr std::int64_t kMaxOfOneAgent = 1000;
 
   explicit AgentEventTable(soci::session& sql) : sql_(sql) {}
 

@@ -1,5 +1,8 @@
 #include "control/store/agent_table.h"
 
+#include <algorithm>
+#include <span>
+
 #include "control/store/query.h"
 
 namespace towline::control {
@@ -215,6 +218,23 @@ Listed<AgentToken> AgentTokenTable::list(std::int64_t agent_id, Which which, Pag
               .with(page)
               .rows<AgentToken>(),
           Query(sql_, "SELECT COUNT(*) FROM agent_tokens " + where).with("agent", agent_id).number()};
+}
+
+std::map<std::int64_t, std::int64_t> AgentTokenTable::in_force(const std::vector<std::int64_t>& ids) {
+  // Numbers that this process has read before may stand in the text; as parameters they would be too many.
+  constexpr std::size_t kAtOnce = 5'000;
+  std::map<std::int64_t, std::int64_t> found;
+  for (std::size_t at = 0; at < ids.size(); at += kAtOnce) {
+    std::string list;
+    for (const std::int64_t id : std::span(ids).subspan(at, std::min(kAtOnce, ids.size() - at))) {
+      list += (list.empty() ? "" : ",") + std::to_string(id);
+    }
+    for (const AgentToken& token :
+         Query(sql_, kTokenColumns + "WHERE revoked_at = 0 AND id IN (" + list + ")").rows<AgentToken>()) {
+      found.emplace(token.id, token.agent_id);
+    }
+  }
+  return found;
 }
 
 bool AgentTokenTable::revoke(std::int64_t id, Millis now) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -61,6 +63,8 @@ class AgentTokenTable {
   Listed<AgentToken> list(std::int64_t agent_id, Which which, Page page);
   /// Those that are not revoked.
   Listed<AgentToken> active(std::int64_t agent_id, Page page);
+  /// Of these tokens those that are not revoked, with their agents.
+  std::map<std::int64_t, std::int64_t> in_force(const std::vector<std::int64_t>& ids);
   /// False when it was revoked already.
   bool revoke(std::int64_t id, Millis now);
   void touch(std::int64_t id, Millis now);

@@ -6,6 +6,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "base/text.h"
 #include "proto/doctor.pb.h"
 
 namespace towline::doctor {
@@ -13,21 +14,18 @@ namespace {
 
 namespace json = boost::json;
 
-// An agent is not trusted to be brief.
+/// Limit: checks in an agent's report; over it the report is refused.
 constexpr int kMaxChecks = 64;
+/// Limit: bytes of what a check of an agent's report found, and of its remedy; over it the rest is left out.
 constexpr std::size_t kMaxText = 4096;
+/// Limit: bytes of a name in an agent's report (version, pod, namespace, check); over it the rest is left
+/// out.
+constexpr std::size_t kMaxName = 255;
 
 std::string padded(std::string_view text, std::size_t width) {
   std::string out(text);
   out.resize(std::max(width, out.size() + 1), ' ');
   return out;
-}
-
-// Without half a character at the end: UTF-8's later bytes begin with the bits 10.
-std::string shortened(const std::string& text) {
-  std::size_t size = std::min(text.size(), kMaxText);
-  while (size < text.size() && size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0U) == 0x80U) --size;
-  return text.substr(0, size);
 }
 
 Verdict verdict_of(rpc::Verdict verdict) {
@@ -93,15 +91,15 @@ Result<Report> parse_report(const std::string& message) {
   if (!parsed.ParseFromString(message) || parsed.checks_size() > kMaxChecks) {
     return fail(Code::kInternal, "the agent's answer is not a report");
   }
-  Report report{.version = shortened(parsed.agent_meta().version()),
-                .pod_namespace = shortened(parsed.agent_meta().pod_namespace()),
-                .pod_name = shortened(parsed.agent_meta().pod_name()),
+  Report report{.version = printable(parsed.agent_meta().version(), kMaxName),
+                .pod_namespace = printable(parsed.agent_meta().pod_namespace(), kMaxName),
+                .pod_name = printable(parsed.agent_meta().pod_name(), kMaxName),
                 .checks = {}};
   for (const rpc::Check& each : parsed.checks()) {
-    report.checks.push_back({.name = shortened(each.name()),
+    report.checks.push_back({.name = printable(each.name(), kMaxName),
                              .verdict = verdict_of(each.verdict()),
-                             .detail = shortened(each.detail()),
-                             .remedy = shortened(each.remedy())});
+                             .detail = printable(each.detail(), kMaxText),
+                             .remedy = printable(each.remedy(), kMaxText)});
   }
   return report;
 }

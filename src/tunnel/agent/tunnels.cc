@@ -205,7 +205,7 @@ class Tunnels final : public AgentTunnels {
     rpc::ConnectRequest message;
     auto& services = *message.mutable_descriptor_()->mutable_agent_descriptor();
     rpc::Service* service = nullptr;
-    for (const auto& [method, handler] : server_.methods()) {
+    for (const auto& [method, served] : server_.methods()) {
       const auto slash = method.rfind('/');
       const std::string name = method.substr(1, slash - 1);
       if (service == nullptr || service->name() != name) {
@@ -280,6 +280,7 @@ Tunnel::~Tunnel() {
 bool Tunnel::open(grpc::Channel& channel, const std::string& descriptor) {
   connect_ = channel.call(method::kConnect, {}, this);
   if (connect_ == nullptr) return false;
+  connect_->allow_pauses();  // a user who reads page by page
   idle_since_ = owner_.loop().now();
   connect_->send(grpc::message_view(descriptor));
   return true;

@@ -21,7 +21,8 @@ struct AgentTunnelOptions {
   std::size_t min_idle = 2;
   /// Opened at a time when fewer than min_idle are idle.
   std::size_t step = 10;
-  /// Open streams in all, idle and busy: bounds the requests that run at once.
+  /// Limit: tunnels of an agent's pod, idle and busy, and so its requests at once; over it further ones wait
+  /// in the server.
   std::size_t max_streams = 10'000;
   /// Streams above min_idle that were idle for this long are given up.
   std::chrono::milliseconds idle_timeout{60'000};

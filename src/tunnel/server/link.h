@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -19,6 +20,7 @@ class Link : public std::enable_shared_from_this<Link> {
 
   RoutedCall* caller = nullptr;    // on the caller's loop
   ServerTunnel* tunnel = nullptr;  // on the tunnel's loop
+  std::uint64_t ticket = 0;        // of a caller that waits; the registry's
 
   io::Loop& caller_loop() { return caller_loop_; }
   io::Loop& tunnel_loop() { return *tunnel_loop_; }

@@ -16,7 +16,7 @@ RoutedCall::RoutedCall(io::Loop& loop, std::shared_ptr<Registry> registry, std::
       handler_(handler),
       wait_(loop, [this] {
         // Not found: a tunnel is on its way to us.
-        if (!registry_->stop_waiting(agent_id_, link_.get())) return;
+        if (!registry_->stop_waiting(agent_id_, *link_)) return;
         finish(Status(Code::kUnavailable, "the agent is connected but had no free tunnel in time"), {});
       }) {
   link_->caller = this;
@@ -27,7 +27,7 @@ RoutedCall::~RoutedCall() {
   release();
   if (finished_) return;
   if (!tunnel_) {
-    registry_->stop_waiting(agent_id_, link_.get());
+    registry_->stop_waiting(agent_id_, *link_);
     return;
   }
   if (link_->same_loop()) {
@@ -55,7 +55,7 @@ void RoutedCall::assign(const std::shared_ptr<Registry>& registry, std::shared_p
   io::Loop& loop = link->caller_loop();
   loop.post([registry, link = std::move(link), tunnel = std::move(tunnel)]() mutable {
     if (link->caller != nullptr) return link->caller->use(std::move(tunnel));
-    if (auto next = registry->put(tunnel)) assign(registry, std::move(next->link), std::move(tunnel));
+    if (auto next = registry->put(tunnel)) assign(registry, std::move(next), std::move(tunnel));
   });
 }
 

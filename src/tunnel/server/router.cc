@@ -19,9 +19,8 @@ class RouterImpl final : public Router {
         registry_(std::make_shared<Registry>(options)) {}
 
   grpc::CallHandler connect_handler() override {
-    return [this](grpc::IncomingCall call) {
-      ServerTunnel::accept(registry_, options_.agent_streams, authenticate_, std::move(call));
-    };
+    return
+        [this](grpc::IncomingCall call) { ServerTunnel::accept(registry_, authenticate_, std::move(call)); };
   }
 
   std::unique_ptr<grpc::ClientCall> call(io::Loop& loop, std::int64_t agent_id, const std::string& method,

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/proto_wire.h"
+#include "grpc/frame.h"
 #include "tunnel/server/routed_call.h"
 
 namespace towline::tunnel {
@@ -15,14 +16,13 @@ constexpr std::size_t kSentStep = 32 * 1024;
 
 }  // namespace
 
-void ServerTunnel::accept(std::shared_ptr<Registry> registry, std::uint32_t stream_limit,
-                          const Router::Authenticate& authenticate, grpc::IncomingCall call) {
+void ServerTunnel::accept(std::shared_ptr<Registry> registry, const Router::Authenticate& authenticate,
+                          grpc::IncomingCall call) {
   auto tunnel = std::make_shared<ServerTunnel>(std::move(registry), std::move(call.call));
   tunnel->keep_ = tunnel;
   tunnel->call_->set_handler(tunnel.get());
-  authenticate(tunnel->loop_, call.metadata, [tunnel, stream_limit](Result<TunnelOwner> owner) {
-    tunnel->authenticated(std::move(owner), stream_limit);
-  });
+  authenticate(*tunnel->call_, call.metadata,
+               [tunnel](Result<TunnelOwner> owner) { tunnel->authenticated(std::move(owner)); });
 }
 
 ServerTunnel::ServerTunnel(std::shared_ptr<Registry> registry, std::unique_ptr<grpc::ServerCall> call)
@@ -31,14 +31,30 @@ ServerTunnel::ServerTunnel(std::shared_ptr<Registry> registry, std::unique_ptr<g
       call_(std::move(call)),
       connection_(call_->liveness()) {}
 
-void ServerTunnel::authenticated(Result<TunnelOwner> owner, std::uint32_t stream_limit) {
+void ServerTunnel::authenticated(Result<TunnelOwner> owner) {
   if (!call_) return;
   if (!owner) return close(owner.error());
-  owner_ = *owner;
+  owner_ = std::move(*owner);
+  if (Status status = registry_->enter(shared_from_this()); !status.ok()) return terminate(status);
   authenticated_ = true;
-  call_->set_stream_limit(stream_limit);
+  call_->caller_is_known();
+  call_->set_stream_limit(registry_->options().agent_streams);
+  // An upload that its cluster does not read is legal, however long.
+  call_->allow_pauses();
   if (half_closed_) return close(Status());
-  if (described_) offer();
+  if (described_) return offer();
+  deadline_.emplace(loop_, [this] { expired(); });
+  deadline_->start(registry_->options().descriptor_time);
+}
+
+void ServerTunnel::expired() {
+  const auto self = shared_from_this();
+  if (!offered_) return terminate(Status(Code::kDeadlineExceeded, "the tunnel's descriptor has not come"));
+  // The agent has said how the call ended, and that is all it will ever say.
+  half_closed_ = true;
+  call_over();
+  call_.reset();
+  close(Status());
 }
 
 void ServerTunnel::take_descriptor(const rpc::ConnectRequest& request) {
@@ -46,8 +62,16 @@ void ServerTunnel::take_descriptor(const rpc::ConnectRequest& request) {
     return close(
         Status(Code::kInvalidArgument, "the first message of a Connect stream must be its descriptor"));
   }
-  std::set<std::string, std::less<>> methods;
-  for (const rpc::Service& service : request.descriptor_().agent_descriptor().services()) {
+  const auto& services = request.descriptor_().agent_descriptor().services();
+  int count = 0;
+  for (const rpc::Service& service : services) count += service.methods_size();
+  if (services.size() > kMaxServices || count > kMaxMethods) {
+    return close(Status(Code::kResourceExhausted, "a tunnel offers at most " + std::to_string(kMaxServices) +
+                                                      " services and " + std::to_string(kMaxMethods) +
+                                                      " methods"));
+  }
+  Methods methods;
+  for (const rpc::Service& service : services) {
     for (const rpc::Method& method : service.methods()) {
       methods.insert("/" + service.name() + "/" + method.name());
     }
@@ -57,11 +81,12 @@ void ServerTunnel::take_descriptor(const rpc::ConnectRequest& request) {
 }
 
 void ServerTunnel::offer() {
-  offered_ = true;
-  methods_ = registry_->intern(owner_.agent_id, std::move(*described_));
   const auto self = shared_from_this();
-  registry_->add(self);
-  if (auto waiter = registry_->put(self)) RoutedCall::assign(registry_, std::move(waiter->link), self);
+  offered_ = true;
+  if (deadline_) deadline_->cancel();
+  if (Status status = registry_->offer(self, std::move(*described_)); !status.ok()) return close(status);
+  *described_ = {};
+  if (auto waiter = registry_->put(self)) RoutedCall::assign(registry_, std::move(waiter), self);
 }
 
 void ServerTunnel::begin(const std::shared_ptr<Link>& link, const std::string& request_info) {
@@ -69,6 +94,7 @@ void ServerTunnel::begin(const std::shared_ptr<Link>& link, const std::string& r
   link->tunnel = this;
   taken_ = true;
   if (!call_) return answer_caller(Status(Code::kAborted, "the agent closed the tunnel"), {});
+  call_->set_message_limit(grpc::kMaxMessage);
   call_->send(grpc::message_view(request_info));
 }
 
@@ -138,24 +164,30 @@ void ServerTunnel::take_answer(const rpc::ConnectRequest& request) {
         status.code() > 0 && status.code() <= 16 ? status.code() : static_cast<int>(Code::kUnknown);
     error_ = Status(static_cast<Code>(code), status.message());
   }
+  if (!trailers_ && !error_) return;
+  if (!deadline_) deadline_.emplace(loop_, [this] { expired(); });
+  if (!deadline_->armed()) deadline_->start(registry_->options().end_grace);
 }
 
 void ServerTunnel::on_half_close() {
   const auto self = shared_from_this();
   half_closed_ = true;
   if (!authenticated_) return;  // who it was is still to be said
-  if (taken_) {
-    Status status;
-    if (error_) {
-      status = *error_;
-    } else if (!agent_answered_) {
-      status = Status(Code::kAborted, "the agent closed the tunnel");
-    } else if (!trailers_) {
-      status = Status(Code::kUnavailable, "the agent ended the call without a status");
-    }
-    answer_caller(std::move(status), trailers_ ? std::move(*trailers_) : grpc::Metadata{});
-  }
+  if (taken_) call_over();
   close(Status());
+}
+
+// Tells the caller how the agent ended its call.
+void ServerTunnel::call_over() {
+  Status status;
+  if (error_) {
+    status = *error_;
+  } else if (!agent_answered_) {
+    status = Status(Code::kAborted, "the agent closed the tunnel");
+  } else if (!trailers_) {
+    status = Status(Code::kUnavailable, "the agent ended the call without a status");
+  }
+  answer_caller(std::move(status), trailers_ ? std::move(*trailers_) : grpc::Metadata{});
 }
 
 void ServerTunnel::on_sent(std::size_t) {
@@ -184,12 +216,12 @@ void ServerTunnel::answer_caller(Status status, grpc::Metadata trailers) {
 void ServerTunnel::close(const Status& to_agent) {
   const auto self = std::exchange(keep_, nullptr);
   if (!self) return;
-  if (call_) call_->finish(to_agent);
+  if (call_ && call_->unsent() == 0) call_->finish(to_agent);
   call_.reset();
-  if (!offered_) return;
-  for (Registry::Waiter& waiter : registry_->remove(self)) {
-    io::Loop& loop = waiter.link->caller_loop();
-    loop.post([link = std::move(waiter.link)] {
+  deadline_.reset();
+  for (std::shared_ptr<Link>& waiter : registry_->remove(self)) {
+    io::Loop& loop = waiter->caller_loop();
+    loop.post([link = std::move(waiter)] {
       RoutedCall::fail(*link, Status(Code::kUnavailable, "the agent has disconnected"));
     });
   }

@@ -6,24 +6,29 @@
 #include <string_view>
 
 #include "grpc/call.h"
+#include "io/loop.h"
 #include "tunnel/server/registry.h"
 #include "tunnel/wire.h"
 
 namespace towline::tunnel {
 
-/// One Connect stream, seen from the server. Lives on the loop of its connection; only owner(), loop(),
-/// connection() and offers() may be used from elsewhere. Keeps itself until the stream is over.
+/// One Connect stream, seen from the server. Lives on the loop of its connection; only owner(), loop() and
+/// connection() may be used from elsewhere, and place() by the registry under its lock. Keeps itself until
+/// the stream is over.
+///
+/// It is entered in the registry as soon as it is known whose it is, so that a revocation finds it, and
+/// offered when its descriptor is there as well.
 class ServerTunnel final : public grpc::ServerCallHandler, public std::enable_shared_from_this<ServerTunnel> {
  public:
-  static void accept(std::shared_ptr<Registry> registry, std::uint32_t stream_limit,
-                     const Router::Authenticate& authenticate, grpc::IncomingCall call);
+  static void accept(std::shared_ptr<Registry> registry, const Router::Authenticate& authenticate,
+                     grpc::IncomingCall call);
 
   ServerTunnel(std::shared_ptr<Registry> registry, std::unique_ptr<grpc::ServerCall> call);
 
   const TunnelOwner& owner() const { return owner_; }
   io::Loop& loop() const { return loop_; }
   std::weak_ptr<const void> connection() const { return connection_; }
-  bool offers(std::string_view method) const { return methods_ != nullptr && methods_->contains(method); }
+  Registry::Place& place() { return place_; }
 
   // What the caller's end asks for.
   /// Begins a routed call; answers it with ABORTED when the stream is over already.
@@ -45,12 +50,15 @@ class ServerTunnel final : public grpc::ServerCallHandler, public std::enable_sh
   void on_cancelled(Status why) override;
 
  private:
-  void authenticated(Result<TunnelOwner> owner, std::uint32_t stream_limit);
+  void authenticated(Result<TunnelOwner> owner);
   void take_descriptor(const rpc::ConnectRequest& request);
   void offer();
   void take_answer(const rpc::ConnectRequest& request);
+  void call_over();
   void answer_caller(Status status, grpc::Metadata trailers);
-  /// Ends the stream; the last thing that happens.
+  void expired();
+  /// Ends the stream; the last thing that happens. With bytes that the agent does not take it is reset: the
+  /// status would wait behind them.
   void close(const Status& to_agent);
 
   std::shared_ptr<Registry> registry_;
@@ -59,8 +67,9 @@ class ServerTunnel final : public grpc::ServerCallHandler, public std::enable_sh
   const std::weak_ptr<const void> connection_;
   std::shared_ptr<ServerTunnel> keep_;
   TunnelOwner owner_;
-  MethodSet methods_;
-  std::optional<std::set<std::string, std::less<>>> described_;
+  Registry::Place place_;
+  std::optional<Methods> described_;
+  std::optional<io::Timer> deadline_;  // for the descriptor, and then for the end of a call that is over
   bool authenticated_ = false;
   bool offered_ = false;
   bool half_closed_ = false;

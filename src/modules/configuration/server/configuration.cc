@@ -1,11 +1,13 @@
 #include "modules/configuration/server/configuration.h"
 
 #include <mutex>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "base/encoding.h"
+#include "base/text.h"
 #include "io/loop.h"
 #include "proto/agent_configuration.pb.h"
 #include "proto/agentcfg.pb.h"
@@ -30,41 +32,40 @@ class ConfigurationCall final : public grpc::ServerCallHandler,
         metadata_(std::move(incoming.metadata)),
         call_(std::move(incoming.call)),
         loop_(call_->loop()),
-        poll_(loop_, [this] { refresh(); }) {}
+        timer_(loop_, [this] { on_timer(); }) {}
 
-  void start() {
-    keep_ = shared_from_this();
-    call_->set_handler(this);
+  void start();
+  void on_message(grpc::MessageView message) override;
+  void on_half_close() override {
+    requested_ = true;
+    serve();
   }
-  void on_message(grpc::MessageView message) override {
-    call_->consume(message.size());
-    if (!request_.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
-      finish(Status(Code::kInvalidArgument, "malformed ConfigurationRequest"));
-    }
-  }
-  void on_half_close() override { authenticate(); }
   void on_cancelled(Status) override { finish(Status()); }
 
   // From any thread.
   void changed(std::int64_t project_id) {
     loop_.post([weak = weak_from_this(), project_id] {
       const auto self = weak.lock();
-      if (self && self->known_ && self->agent_.agent.project_id == project_id) self->refresh();
+      if (self && self->serving_ && self->agent_.agent.project_id == project_id) self->refresh();
     });
   }
   void revoked(std::int64_t agent_id, std::int64_t token_id) {
     loop_.post([weak = weak_from_this(), agent_id, token_id] {
       const auto self = weak.lock();
-      if (!self || !self->known_ || self->agent_.agent.id != agent_id || self->agent_.token_id != token_id)
-        return;
-      if (self->call_) self->call_->close_connection();
-      self->finish(Status(Code::kUnauthenticated, "the agent's token was revoked"));
+      if (self && self->entered_ && self->agent_.token_id == token_id && self->agent_.agent.id == agent_id)
+        self->lose();
     });
   }
 
  private:
-  void authenticate();
-  void authenticated(Result<control::AuthenticatedAgent> agent);
+  struct Meta {
+    std::string version, commit_id, pod_namespace, pod_name;
+  };
+
+  void on_timer();
+  void authenticated(Result<control::AdmittedAgent> agent);
+  void lose();
+  void serve();
   void refresh();
   void send(const control::AgentConfiguration& configuration);
   void seen();
@@ -74,10 +75,13 @@ class ConfigurationCall final : public grpc::ServerCallHandler,
   grpc::Metadata metadata_;
   std::unique_ptr<grpc::ServerCall> call_;
   io::Loop& loop_;
-  io::Timer poll_;
-  rpc::ConfigurationRequest request_;
-  control::AuthenticatedAgent agent_;
-  bool known_ = false;
+  io::Timer timer_;  // for the request, and then for the next poll
+  Meta meta_;
+  control::AdmittedAgent agent_;
+  bool has_message_ = false;
+  bool requested_ = false;
+  bool entered_ = false;  // in shared_->calls, under agent_
+  bool serving_ = false;
   bool asking_ = false;
   bool again_ = false;
   std::string sent_commit_;
@@ -86,52 +90,102 @@ class ConfigurationCall final : public grpc::ServerCallHandler,
 };
 
 struct Shared {
-  Shared(ServerOptions o, control::Backend& b, control::AgentAuthenticator& a, const Clock& clock, Logger l)
-      : options(std::move(o)),
-        backend(b),
-        authenticator(a),
-        limiter(clock, options.calls_per_minute),
-        log(std::move(l)) {}
+  Shared(ServerOptions o, control::Backend& b, control::AgentAuthenticator& a, Logger l)
+      : options(std::move(o)), backend(b), authenticator(a), log(std::move(l)) {}
 
   ServerOptions options;
   control::Backend& backend;
   control::AgentAuthenticator& authenticator;
-  control::TokenRateLimiter limiter;
   Logger log;
   std::mutex mutex;
   std::unordered_set<std::shared_ptr<ConfigurationCall>> calls;
+  std::unordered_map<std::int64_t, std::size_t> calls_of;  // agents
 
+  Status enter(const std::shared_ptr<ConfigurationCall>& call, const control::AdmittedAgent& agent);
+  void leave(const std::shared_ptr<ConfigurationCall>& call, std::int64_t agent_id);
   std::vector<std::shared_ptr<ConfigurationCall>> snapshot() {
     const std::lock_guard lock(mutex);
     return {calls.begin(), calls.end()};
   }
 };
 
-void ConfigurationCall::authenticate() {
-  shared_->authenticator.authenticate(loop_, metadata_, [weak = weak_from_this()](auto agent) {
-    if (const auto self = weak.lock()) self->authenticated(std::move(agent));
-  });
+Status Shared::enter(const std::shared_ptr<ConfigurationCall>& call, const control::AdmittedAgent& agent) {
+  const std::lock_guard lock(mutex);
+  std::size_t& of_agent = calls_of[agent.agent.id];
+  if (of_agent >= options.max_calls_per_agent) {
+    return {Code::kResourceExhausted,
+            "the agent follows its configuration " + std::to_string(of_agent) +
+                " times at once, the limit: look for other agents that have its token"};
+  }
+  ++of_agent;
+  calls.insert(call);
+  return {};
 }
 
-void ConfigurationCall::authenticated(Result<control::AuthenticatedAgent> agent) {
+void Shared::leave(const std::shared_ptr<ConfigurationCall>& call, std::int64_t agent_id) {
+  const std::lock_guard lock(mutex);
+  calls.erase(call);
+  const auto of_agent = calls_of.find(agent_id);
+  if (--of_agent->second == 0) calls_of.erase(of_agent);
+}
+
+void ConfigurationCall::start() {
+  keep_ = shared_from_this();
+  call_->set_handler(this);
+  timer_.start(shared_->options.request_time);
+  shared_->authenticator.authenticate({.loop = loop_, .peer = call_->peer(), .connection = call_->liveness()},
+                                      metadata_, control::AgentAuthenticator::Method::kConfiguration,
+                                      [weak = weak_from_this()](auto agent) {
+                                        if (const auto self = weak.lock())
+                                          self->authenticated(std::move(agent));
+                                      });
+}
+
+void ConfigurationCall::on_message(grpc::MessageView message) {
+  call_->consume(message.size());
+  rpc::ConfigurationRequest request;
+  if (std::exchange(has_message_, true) ||
+      !request.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
+    return finish(Status(Code::kInvalidArgument, "malformed ConfigurationRequest"));
+  }
+  const auto& meta = request.agent_meta();
+  meta_ = {.version = printable(meta.version(), kMaxMeta),
+           .commit_id = printable(meta.commit_id(), kMaxMeta),
+           .pod_namespace = printable(meta.pod_namespace(), kMaxMeta),
+           .pod_name = printable(meta.pod_name(), kMaxMeta)};
+  sent_commit_ = printable(request.commit_id(), kMaxMeta);
+}
+
+void ConfigurationCall::on_timer() {
+  if (serving_) return refresh();
+  finish(Status(Code::kDeadlineExceeded, "the request has not come in time"));
+}
+
+void ConfigurationCall::authenticated(Result<control::AdmittedAgent> agent) {
   if (!call_) return;
   if (!agent) return finish(agent.error());
-  if (!shared_->limiter.allow(agent->token_id)) {
-    return finish(
-        Status(Code::kResourceExhausted, "this token has made too many connections in the last minute"));
-  }
   agent_ = std::move(*agent);
-  known_ = true;
-  {
-    const std::lock_guard lock(shared_->mutex);
-    shared_->calls.insert(shared_from_this());
-  }
-  sent_commit_ = request_.commit_id();
+  if (Status status = shared_->enter(shared_from_this(), agent_); !status.ok()) return finish(status);
+  entered_ = true;
+  // A revocation that came before the call was entered has not found it.
+  if (agent_.ended->load()) return lose();
+  call_->caller_is_known();
+  if (requested_) serve();
+}
+
+void ConfigurationCall::lose() {
+  if (call_) call_->close_connection();
+  finish(Status(Code::kUnauthenticated, "the agent's token was revoked"));
+}
+
+void ConfigurationCall::serve() {
+  if (!requested_ || !entered_ || serving_) return;
+  serving_ = true;
   shared_->log.info("agent connected", {{"agent_id", agent_.agent.id},
                                         {"agent", agent_.agent.name},
                                         {"project", agent_.agent.project_path},
-                                        {"version", request_.agent_meta().version()},
-                                        {"pod", request_.agent_meta().pod_name()},
+                                        {"version", meta_.version},
+                                        {"pod", meta_.pod_name},
                                         {"peer", call_->peer()}});
   refresh();
 }
@@ -140,14 +194,14 @@ void ConfigurationCall::seen() {
   shared_->backend.agent_seen({.agent_id = agent_.agent.id,
                                .token_id = agent_.token_id,
                                .connection_id = connection_id_,
-                               .version = request_.agent_meta().version(),
-                               .commit_id = request_.agent_meta().commit_id(),
-                               .pod_namespace = request_.agent_meta().pod_namespace(),
-                               .pod_name = request_.agent_meta().pod_name()});
+                               .version = meta_.version,
+                               .commit_id = meta_.commit_id,
+                               .pod_namespace = meta_.pod_namespace,
+                               .pod_name = meta_.pod_name});
 }
 
 void ConfigurationCall::refresh() {
-  poll_.start(kPoll);
+  timer_.start(kPoll);
   seen();
   if (asking_) {
     again_ = true;  // the answer on its way may be older than the change
@@ -188,14 +242,12 @@ void ConfigurationCall::send(const control::AgentConfiguration& configuration) {
 void ConfigurationCall::finish(const Status& status) {
   const auto self = std::exchange(keep_, nullptr);
   if (!self) return;
-  poll_.cancel();
+  timer_.cancel();
   if (call_ && !status.ok()) call_->finish(status);
   call_.reset();
-  if (!known_) return;
-  {
-    const std::lock_guard lock(shared_->mutex);
-    shared_->calls.erase(self);
-  }
+  if (!entered_) return;
+  shared_->leave(self, agent_.agent.id);
+  if (!serving_) return;
   shared_->log.info("agent disconnected", {{"agent_id", agent_.agent.id}, {"agent", agent_.agent.name}});
   shared_->backend.agent_gone(agent_.agent.id, connection_id_);
 }
@@ -231,9 +283,9 @@ class ConfigurationServerImpl final : public ConfigurationServer {
 std::unique_ptr<ConfigurationServer> ConfigurationServer::create(ServerOptions options,
                                                                  control::Backend& backend,
                                                                  control::AgentAuthenticator& authenticator,
-                                                                 const Clock& clock, Logger log) {
+                                                                 Logger log) {
   return std::make_unique<ConfigurationServerImpl>(
-      std::make_shared<Shared>(std::move(options), backend, authenticator, clock, std::move(log)));
+      std::make_shared<Shared>(std::move(options), backend, authenticator, std::move(log)));
 }
 
 }  // namespace towline::configuration

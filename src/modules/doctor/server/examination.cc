@@ -17,8 +17,11 @@ namespace {
 
 using Examined = control::AgentDoctor::Examined;
 
-// An agent that is connected needs a second or two; clients wait for a minute.
+/// Limit: how long an agent may take to say how it is; over it the agent "has not answered". It needs a
+/// second or two; clients wait for a minute.
 constexpr std::chrono::seconds kLimit{55};
+/// Limit: an agent's report in bytes; over it the agent "has not answered".
+constexpr std::size_t kMaxReport = 64 * 1024;
 
 Status explain(const Status& why) {
   switch (why.code()) {
@@ -36,25 +39,29 @@ Status explain(const Status& why) {
   }
 }
 
-// How many questions each agent has before it.
+// How many questions there are, and before each agent.
 class Ledger {
  public:
   bool enter(std::int64_t agent_id) {
     const std::lock_guard lock(mutex_);
+    if (all_ == Examination::kMaxInAll) return false;
     int& open = open_[agent_id];
     if (open == Examination::kMaxOfOneAgent) return false;
     ++open;
+    ++all_;
     return true;
   }
   void leave(std::int64_t agent_id) {
     const std::lock_guard lock(mutex_);
     const auto found = open_.find(agent_id);
     if (--found->second == 0) open_.erase(found);
+    --all_;
   }
 
  private:
   std::mutex mutex_;
   std::map<std::int64_t, int> open_;
+  int all_ = 0;
 };
 
 // One that is not asked, because others are being answered.
@@ -67,7 +74,8 @@ class Refusal final : public io::Operation {
  private:
   void refuse() {
     Examined done = std::move(done_);
-    done(fail(Code::kResourceExhausted, "the agent is being examined already: try again in a moment"));
+    done(fail(Code::kResourceExhausted,
+              "the agent, or many others, are being examined already: try again in a moment"));
   }
 
   Examined done_;
@@ -88,7 +96,7 @@ class Question final : public io::Operation {
           return router.call(loop, agent_id, method::kExamine, {}, handler);
         },
         rpc::ExamineRequest().SerializeAsString(),
-        [this](Result<std::string> answer) { finish(std::move(answer)); });
+        [this](Result<std::string> answer) { finish(std::move(answer)); }, kMaxReport);
   }
   ~Question() override { ledger_.leave(agent_id_); }
   Question(const Question&) = delete;

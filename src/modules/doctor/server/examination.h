@@ -11,7 +11,10 @@ namespace towline::doctor {
 /// hostile delays nobody but those who ask it. What an agent answers is bounded and taken for text.
 class Examination : public control::AgentDoctor {
  public:
+  /// Limit: questions before one agent; over it RESOURCE_EXHAUSTED.
   static constexpr int kMaxOfOneAgent = 2;
+  /// Limit: questions before all agents; over it RESOURCE_EXHAUSTED.
+  static constexpr int kMaxInAll = 64;
 
   static std::unique_ptr<Examination> create(std::shared_ptr<tunnel::Router> router);
 };

@@ -1,15 +1,19 @@
 #pragma once
 
+#include <cstddef>
+
 #include "control/agent_authenticator.h"
 #include "control/backend.h"
 #include "grpc/call.h"
 
 namespace towline::registrar {
 
-/// AgentRegistrar/Register: a pod of an agent says that it is there. Both outlive the handlers.
-grpc::CallHandler register_handler(control::Backend& backend, control::AgentAuthenticator& authenticator);
+/// Limit: the request of Register and Unregister in bytes; over it RESOURCE_EXHAUSTED.
+inline constexpr std::size_t kMaxRequest = 64 * 1024;
 
-/// AgentRegistrar/Unregister: a pod of an agent is stopping.
-grpc::CallHandler unregister_handler(control::Backend& backend, control::AgentAuthenticator& authenticator);
+/// AgentRegistrar/Register and Unregister: a pod of an agent says that it is there, or is stopping. Its
+/// caller is authenticated when the call opens; to be added as guarded and with messages of kMaxRequest. Both
+/// references outlive the handler.
+grpc::CallHandler handler(control::Backend& backend, control::AgentAuthenticator& authenticator);
 
 }  // namespace towline::registrar
