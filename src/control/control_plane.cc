@@ -106,7 +106,7 @@ struct ControlPlane::Impl {
   Impl(std::unique_ptr<Database> database, Vault key, const ControlPlaneOptions& options)
       : db(std::move(database)),
         vault(std::move(key)),
-        repositories(options.data_dir + "/repositories"),
+        repositories(options.data_dir + "/repositories", options.limits),
         usage(*db, *options.clock, options.log),
         configurations(core),
         core{*db,
@@ -170,6 +170,10 @@ ControlPlane::~ControlPlane() = default;
 Result<std::unique_ptr<ControlPlane>> ControlPlane::open(ControlPlaneOptions options) {
   static const SystemClock kSystemClock;
   if (options.clock == nullptr) options.clock = &kSystemClock;
+  // Git runs in the repositories' own folders: nothing that it is told may depend on ours.
+  std::error_code error;
+  options.data_dir = std::filesystem::absolute(options.data_dir, error).string();
+  if (error) return fail(Code::kInternal, "data folder " + options.data_dir + ": " + error.message());
   if (Status status = make_data_dir(options.data_dir); !status.ok()) return fail(status);
   // Each thread of the pools has a connection, and so has the one that records use.
   const std::size_t threads = options.threads + kDoorThreads + kLogInThreads + 1;

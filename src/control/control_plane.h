@@ -11,6 +11,7 @@
 #include "base/secret.h"
 #include "base/status.h"
 #include "control/backend.h"
+#include "control/repository_limits.h"
 #include "http/exchange.h"
 #include "io/address_policy.h"
 #include "io/running_task.h"
@@ -36,6 +37,7 @@ struct ControlPlaneOptions {
   std::string agent_image;
   /// For the addresses that users have this server dial.
   io::AddressPolicy outbound;
+  RepositoryLimits limits;
   /// Used instead of random ones when the first start makes the user "root"; ignored later.
   std::optional<Secret> root_password;
   std::optional<Secret> root_token;

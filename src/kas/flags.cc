@@ -106,6 +106,19 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
          "Address, network, host name or .suffix, with or without :port, that users may have this server "
          "dial though it is not public; repeatable")
       ->allow_extra_args(false);
+  std::uint64_t push_mib = flags.repositories.push_bytes >> 20;
+  std::uint64_t namespace_mib = flags.repositories.namespace_bytes >> 20;
+  app.add_option("--max-push-mib", push_mib, "Size of one push to a repository, in MiB")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  app.add_option("--max-namespace-storage-mib", namespace_mib,
+                 "Size of all repositories of a top-level group or of a user, in MiB")
+      ->check(CLI::Range(1, 1 << 30))
+      ->capture_default_str();
+  app.add_option("--max-references-per-repository", flags.repositories.references,
+                 "Branches and tags of a repository")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
   app.add_option("--observability-listen", flags.observability_listen,
                  "host:port of /metrics, /liveness, /readiness")
       ->capture_default_str();
@@ -138,6 +151,8 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
     auto proxies = http::TrustedProxies::parse(trusted_proxies);
     if (!proxies) throw CLI::ValidationError("--trusted-proxy", proxies.error().message());
     flags.trusted_proxies = std::move(*proxies);
+    flags.repositories.push_bytes = push_mib << 20;
+    flags.repositories.namespace_bytes = namespace_mib << 20;
     auto policy = io::AddressPolicy::parse(outbound);
     if (!policy) throw CLI::ValidationError(std::string(io::kAllowFlag), policy.error().message());
     flags.outbound = std::move(*policy);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/secret.h"
+#include "control/repository_limits.h"
 #include "http/host.h"
 #include "http/trusted_proxies.h"
 #include "io/address_policy.h"
@@ -28,6 +29,7 @@ struct Flags {
   int audit_days = 365;
   std::string agent_image;
   io::AddressPolicy outbound;
+  control::RepositoryLimits repositories;
   std::string observability_listen = "127.0.0.1:8151";
   std::size_t max_requests_per_agent = 4096;
   std::size_t max_connections = 50'000;

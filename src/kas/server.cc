@@ -122,7 +122,8 @@ class ServerImpl final : public Server {
  private:
   Status make_data_dir() {
     std::error_code error;
-    std::filesystem::create_directories(flags_.data_dir, error);
+    flags_.data_dir = std::filesystem::absolute(flags_.data_dir, error).string();
+    if (!error) std::filesystem::create_directories(flags_.data_dir, error);
     if (error) return Status(Code::kInternal, "--data-dir " + flags_.data_dir + ": " + error.message());
     if (::chmod(flags_.data_dir.c_str(), 0700) != 0)
       return errno_status(errno, "--data-dir " + flags_.data_dir);
@@ -188,6 +189,7 @@ class ServerImpl final : public Server {
     options.token_life = std::chrono::days(flags_.token_lifetime_days);
     options.audit_life = std::chrono::days(flags_.audit_days);
     options.outbound = flags_.outbound;
+    options.limits = flags_.repositories;
     options.root_password = std::move(*password);
     options.root_token = std::move(*token);
     options.log = log_;

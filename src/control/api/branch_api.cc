@@ -2,7 +2,7 @@
 #include <boost/json.hpp>
 
 #include "control/api/respond.h"
-#include "control/git/repository.h"
+#include "control/domain/branches.h"
 #include "control/store/database.h"
 #include "control/store/environment_table.h"
 
@@ -65,14 +65,16 @@ Result<http::Response> create(Context& context) {
       level != static_cast<int>(Role::kMaintainer)) {
     params.refuse("push_access_level does not have a valid value: 0, 30 or 40");
   }
-  std::string plain = rule.name;  // with a letter for each "*", it must be a branch's name
-  for (char& c : plain) c = c == '*' ? 'x' : c;
-  if (!git::check_branch_name(plain).ok()) params.refuse("name is neither a branch nor a pattern with \"*\"");
+  if (Status status = check_branch_pattern(rule.name); !status.ok()) params.refuse(status.message());
   if (Status status = params.check(); !status.ok()) return fail(status);
   rule.push_access_level = static_cast<Role>(level);
   auto made = context.core.db.write([&](soci::session& sql) -> Result<std::int64_t> {
     if (ProtectedBranchTable(sql).by_name(rule.project_id, rule.name)) {
       return fail(Code::kAlreadyExists, "Protected branch '" + rule.name + "' already exists");
+    }
+    if (ProtectedBranchTable(sql).of_project(rule.project_id).size() >= kMaxProtectedBranches) {
+      return fail(Code::kInvalidArgument, "The project has " + std::to_string(kMaxProtectedBranches) +
+                                              " protected branches, which is the limit; use a pattern");
     }
     return ProtectedBranchTable(sql).create(rule);
   });

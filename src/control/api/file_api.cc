@@ -112,7 +112,7 @@ Result<FoundProject> commit_change(Context& context, git::Change change) {
   change.last_commit_id = context.params.text_or("last_commit_id", "");
   if (Status status = context.params.check(); !status.ok()) return fail(status);
   request.changes.push_back(std::move(change));
-  auto made = Contents(context.core).commit_as(found->role, found->project, request);
+  auto made = Contents(context.core).commit_as(Actor::of(*context.caller), found->project, request);
   if (!made) return fail(made.error());
   return found;
 }

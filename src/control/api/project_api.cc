@@ -71,7 +71,7 @@ Status add_readme(Context& context, const Project& project) {
       .committer = by,
       .changes = {
           {.kind = git::Change::Kind::kCreate, .path = "README.md", .content = "# " + project.name + "\n"}}};
-  auto made = Contents(context.core).commit(project, request);
+  auto made = Contents(context.core).commit_as(Actor::of(*context.caller), project, request);
   return made ? Status() : made.error();
 }
 
@@ -110,9 +110,22 @@ Result<http::Response> update_project(Context& context) {
   wanted.visibility = params.text_or("visibility", wanted.visibility);
   wanted.default_branch = params.text_or("default_branch", wanted.default_branch);
   if (Status status = params.check(); !status.ok()) return fail(status);
+  const Actor actor = Actor::of(*context.caller);
+  const std::string branch = wanted.default_branch;
+  const bool other_branch = branch != found->project.default_branch;
+  if (other_branch) {
+    if (Status status = Contents(context.core).may_set_default_branch(actor, wanted, branch); !status.ok())
+      return fail(status);
+  }
   auto updated = Projects(context.core).update(wanted);
   if (!updated) return fail(updated.error());
   found->project = std::move(*updated);
+  if (other_branch) {
+    if (Status status = Contents(context.core).set_default_branch(actor, found->project, branch);
+        !status.ok())
+      return fail(status);
+    found->project.default_branch = branch;
+  }
   return json_response(200, render_found(context, *found));
 }
 

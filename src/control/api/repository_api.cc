@@ -120,15 +120,11 @@ Result<http::Response> create_branch(Context& context) {
   const std::string name = context.params.text("branch");
   const std::string ref = context.params.text("ref");
   if (Status status = context.params.check(); !status.ok()) return fail(status);
-  auto before = opened->repository.references();
-  if (!before) return fail(before.error());
-  auto start = opened->repository.resolve(ref);
-  auto branch = start ? opened->repository.create_branch(name, *start) : fail(start.error());
-  if (!branch && branch.error().code() != Code::kInternal) {
+  auto branch =
+      Contents(context.core).create_branch(Actor::of(*context.caller), opened->in.project, name, ref);
+  if (!branch && (branch.error().code() == Code::kNotFound || branch.error().code() == Code::kAlreadyExists))
     return fail(Code::kInvalidArgument, branch.error().message());
-  }
   if (!branch) return fail(branch.error());
-  Contents(context.core).references_changed(opened->in.project, *before);
   auto rendered = render_branch(context, *opened, *branch);
   if (!rendered) return fail(rendered.error());
   return json_response(201, *rendered);
@@ -138,15 +134,9 @@ Result<http::Response> delete_branch(Context& context) {
   auto opened = open(context, Role::kDeveloper);
   if (!opened) return fail(opened.error());
   const std::string& name = context.part("branch");
-  if (name == opened->in.project.default_branch) {
-    return fail(Code::kPermissionDenied, "403 The default branch cannot be deleted");
-  }
-  auto before = opened->repository.references();
-  if (!before) return fail(before.error());
-  const Status status = opened->repository.delete_branch(name);
-  if (status.code() == Code::kNotFound) return fail(Code::kNotFound, "404 Branch Not Found");
+  const Status status =
+      Contents(context.core).delete_branch(Actor::of(*context.caller), opened->in.project, name);
   if (!status.ok()) return fail(status);
-  Contents(context.core).references_changed(opened->in.project, *before);
   return no_content();
 }
 
@@ -216,7 +206,7 @@ Result<http::Response> create_commit(Context& context) {
   }
   if (request.changes.empty()) context.params.refuse("actions is empty");
   if (Status status = context.params.check(); !status.ok()) return fail(status);
-  auto commit = Contents(context.core).commit_as(opened->in.role, opened->in.project, request);
+  auto commit = Contents(context.core).commit_as(Actor::of(*context.caller), opened->in.project, request);
   if (!commit) return fail(commit.error());
   return json_response(201, render(context.core, opened->in.project, *commit));
 }

@@ -1,6 +1,8 @@
 #include "control/domain/branches.h"
 
-#include "control/store/environment_table.h"
+#include <algorithm>
+
+#include "control/git/repository.h"
 
 namespace towline::control {
 namespace {
@@ -11,15 +13,38 @@ bool may_push(const ProtectedBranch& rule, Role role) {
 
 }  // namespace
 
+// After a mismatch only the last star can be to blame: whatever an earlier one took, the last could take as
+// well. So it takes a character more, and matching goes on behind it.
 bool branch_matches(std::string_view pattern, std::string_view name) {
-  const auto star = pattern.find('*');
-  if (star == std::string_view::npos) return pattern == name;
-  if (!name.starts_with(pattern.substr(0, star))) return false;
-  const std::string_view rest = pattern.substr(star + 1);
-  for (std::size_t at = star; at <= name.size(); ++at) {
-    if (branch_matches(rest, name.substr(at))) return true;
+  std::size_t at = 0;
+  std::size_t in = 0;
+  std::size_t star = std::string_view::npos;
+  std::size_t taken = 0;
+  while (at < name.size()) {
+    if (in < pattern.size() && pattern[in] == '*') {
+      star = in++;
+      taken = at;
+    } else if (in < pattern.size() && pattern[in] == name[at]) {
+      ++in;
+      ++at;
+    } else if (star != std::string_view::npos) {
+      in = star + 1;
+      at = ++taken;
+    } else {
+      return false;
+    }
   }
-  return false;
+  while (in < pattern.size() && pattern[in] == '*') ++in;
+  return in == pattern.size();
+}
+
+Status check_branch_pattern(const std::string& pattern) {
+  if (std::count(pattern.begin(), pattern.end(), '*') > static_cast<std::ptrdiff_t>(kMaxStars))
+    return {Code::kInvalidArgument, "name has more than " + std::to_string(kMaxStars) + " \"*\""};
+  std::string plain = pattern;  // with a letter for each "*", it must be a branch's name
+  std::replace(plain.begin(), plain.end(), '*', 'x');
+  if (git::check_branch_name(plain).ok()) return {};
+  return {Code::kInvalidArgument, "name is neither a branch nor a pattern with \"*\""};
 }
 
 BranchRights branch_rights(const std::vector<ProtectedBranch>& rules, const std::string& branch, Role role) {
@@ -32,21 +57,6 @@ BranchRights branch_rights(const std::vector<ProtectedBranch>& rules, const std:
     rights.force_push = rights.force_push || (push && rule.allow_force_push);
   }
   return rights;
-}
-
-Status check_push(soci::session& sql, const Project& project, const std::string& branch, Role role) {
-  if (branch_rights(ProtectedBranchTable(sql).of_project(project.id), branch, role).push) return {};
-  return {Code::kPermissionDenied,
-          "You are not allowed to push into the protected branch \"" + branch + "\""};
-}
-
-std::string rules_for_hook(const std::vector<ProtectedBranch>& rules, Role role) {
-  std::string text;
-  for (const ProtectedBranch& rule : rules) {
-    const bool push = may_push(rule, role);
-    text += rule.name + "\t" + (push ? "1" : "0") + "\t" + (push && rule.allow_force_push ? "1" : "0") + "\n";
-  }
-  return text;
 }
 
 }  // namespace towline::control

@@ -103,8 +103,7 @@ Result<Project> Projects::update(const Project& wanted) {
   if (Status status = check_texts(wanted.name, wanted.description); !status.ok()) return fail(status);
   if (Status status = check_visibility(wanted.visibility); !status.ok()) return fail(status);
   if (Status status = check_path(wanted.path); !status.ok()) return fail(status);
-  bool other_branch = false;
-  auto updated = core_.db.write([&](soci::session& sql) -> Result<Project> {
+  return core_.db.write([&](soci::session& sql) -> Result<Project> {
     const auto old = ProjectTable(sql).by_id(wanted.id);
     if (!old) return fail(Code::kNotFound, "404 Project Not Found");
     Project project = wanted;
@@ -113,26 +112,10 @@ Result<Project> Projects::update(const Project& wanted) {
     if (lower_case(project.full_path) != lower_case(old->full_path)) {
       if (Status status = check_free(sql, project.full_path); !status.ok()) return fail(status);
     }
-    other_branch = project.default_branch != old->default_branch;
-    if (other_branch) {
-      auto repository = core_.repositories.open(project.id);
-      if (!repository) return fail(repository.error());
-      const auto any = repository->has_branches();
-      const auto head = repository->branch_head(project.default_branch);
-      if (!head || (!*head && any.value_or(true))) {
-        return fail(Code::kInvalidArgument, "default_branch: no such branch");
-      }
-      if (Status status = repository->set_default_branch(project.default_branch); !status.ok())
-        return fail(status);
-    }
+    project.default_branch = old->default_branch;
     ProjectTable(sql).update(project);
     return project;
   });
-  if (updated && other_branch) {
-    core_.configurations.apply(updated->id);
-    core_.events.raise(ConfigurationChanged{updated->id});
-  }
-  return updated;
 }
 
 Status Projects::remove(const Project& project) {

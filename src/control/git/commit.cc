@@ -3,15 +3,11 @@
 #include <chrono>
 #include <thread>
 
-#include <git2/transaction.h>
-
 #include "control/git/repository_impl.h"
 #include "control/git/tree_edit.h"
 
 namespace towline::control::git {
 namespace {
-
-using TransactionHandle = Handle<git_transaction, git_transaction_free>;
 
 // Others hold a branch's lock for a millisecond; this is minutes of bad luck.
 constexpr int kMaxAttempts = 500;
@@ -116,32 +112,6 @@ Result<SignatureHandle> make_signature(const Signature& from) {
   const int error = git_signature_new(out(made), from.name.c_str(), from.email.c_str(), from.time / 1000, 0);
   if (error != 0) return refuse("author: the name and the e-mail address must not be empty");
   return made;
-}
-
-std::optional<git_oid> target_of(git_repository* repository, const std::string& reference) {
-  git_oid id;
-  if (git_reference_name_to_id(&id, repository, reference.c_str()) != 0) return std::nullopt;
-  return id;
-}
-
-// Sets a reference under its lock, if it still is where the caller saw it; false: it is not, or somebody
-// holds it.
-Result<bool> move_reference(const Repository::Impl& impl, const std::string& reference,
-                            const std::optional<git_oid>& seen, const git_oid& to) {
-  // The last moment at which nothing has happened yet.
-  if (Status status = impl.check(); !status.ok()) return fail(status);
-  git_repository* repository = impl.handle.get();
-  TransactionHandle transaction;
-  int error = git_transaction_new(out(transaction), repository);
-  if (error == 0) error = git_transaction_lock_ref(transaction.get(), reference.c_str());
-  if (error == GIT_ELOCKED) return false;
-  if (error != 0) return fail(git_status(error, "branch"));
-  const auto now = target_of(repository, reference);
-  if (now.has_value() != seen.has_value() || (now && git_oid_equal(&*now, &*seen) == 0)) return false;
-  error = git_transaction_set_target(transaction.get(), reference.c_str(), &to, nullptr, "commit");
-  if (error == 0) error = git_transaction_commit(transaction.get());
-  if (error != 0) return fail(git_status(error, "branch"));
-  return true;
 }
 
 // Where a new commit goes on.
@@ -258,50 +228,27 @@ void wait_a_little(int attempt) {
 
 }  // namespace
 
-Result<Commit> Repository::apply(const CommitRequest& request) {
+Result<Commit> Repository::apply(const CommitRequest& request, ReferenceArbiter& arbiter) {
   if (Status status = check_branch_name(request.branch); !status.ok()) return fail(status);
   if (Status status = check_size(request); !status.ok()) return fail(status);
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
     auto base = find_base(*this, *impl_, request);
     if (!base) return fail(base.error());
     if (Status status = check_unchanged(*this, *base, request); !status.ok()) return fail(status);
+    ReferenceChange change{.name = std::string(kHeads) + request.branch, .commits = true};
+    if (base->tip) change.before = from_oid(*base->tip);
+    // A commit that is refused leaves no objects behind.
+    if (Status status = arbiter.judge(*this, std::span(&change, 1)).front(); !status.ok())
+      return fail(status);
     auto id = write_commit(*impl_, request, *base);
     if (!id) return fail(id.error());
-    auto moved = move_reference(*impl_, "refs/heads/" + request.branch, base->tip, *id);
-    if (!moved) return fail(moved.error());
-    if (*moved) return commit(from_oid(*id));
+    change.after = from_oid(*id);
+    const Status moved = move(std::span(&change, 1), true, arbiter).front();
+    if (moved.ok()) return commit(change.after);
+    if (moved.code() != Code::kAborted) return fail(moved);
     wait_a_little(attempt);
   }
   return fail(Code::kAborted, "branch \"" + request.branch + "\" is changed too often by others; try again");
-}
-
-Result<Branch> Repository::create_branch(const std::string& name, const ObjectId& start) {
-  if (Status status = check_branch_name(name); !status.ok()) return fail(status);
-  if (auto found = impl_->commit(to_oid(start)); !found) return fail(found.error());
-  const std::string reference = "refs/heads/" + name;
-  for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
-    if (target_of(impl_->handle.get(), reference)) return fail(Code::kAlreadyExists, "Branch already exists");
-    auto moved = move_reference(*impl_, reference, std::nullopt, to_oid(start));
-    if (!moved) return fail(moved.error());
-    if (*moved) return Branch{name, start};
-    wait_a_little(attempt);
-  }
-  return fail(Code::kAborted, "branch \"" + name + "\" is changed too often by others; try again");
-}
-
-Status Repository::delete_branch(const std::string& name) {
-  if (!may_be_reference(name)) return {Code::kNotFound, "branch \"" + shown(name) + "\": not found"};
-  ReferenceHandle reference;
-  int error = git_reference_lookup(out(reference), impl_->handle.get(), ("refs/heads/" + name).c_str());
-  if (error == GIT_EINVALIDSPEC) error = GIT_ENOTFOUND;
-  if (error == 0) error = git_reference_delete(reference.get());
-  return error == 0 ? Status() : git_status(error, "branch \"" + name + "\"");
-}
-
-Status Repository::set_default_branch(const std::string& branch) {
-  if (Status status = check_branch_name(branch); !status.ok()) return status;
-  const int error = git_repository_set_head(impl_->handle.get(), ("refs/heads/" + branch).c_str());
-  return error == 0 ? Status() : git_status(error, "default branch");
 }
 
 }  // namespace towline::control::git

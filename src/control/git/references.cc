@@ -29,8 +29,6 @@ Status each_name(const Repository::Impl& impl, const char* glob, Visit visit) {
   return error == GIT_ITEROVER ? Status() : git_status(error, "references");
 }
 
-constexpr std::string_view kHeads = "refs/heads/";
-
 }  // namespace
 
 Result<References> Repository::references() const {

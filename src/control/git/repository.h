@@ -4,7 +4,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/interrupt.h"
@@ -92,6 +94,34 @@ struct CommitRequest {
   std::vector<Change> changes;
 };
 
+/// Where branches and tags are among the references.
+inline constexpr std::string_view kHeads = "refs/heads/";
+inline constexpr std::string_view kTags = "refs/tags/";
+
+/// A change of one reference, "refs/heads/main". The null id stands for a reference that does not exist.
+struct ReferenceChange {
+  std::string name;
+  ObjectId before;
+  ObjectId after;
+  /// `after` is a commit made on top of `before`, or will be: nobody need look at its history.
+  bool commits = false;
+};
+
+class Repository;
+
+/// Decides over changes of references. No reference moves without one that has allowed it just before.
+class ReferenceArbiter {
+ public:
+  /// A verdict on each change, as if those before it that it allows had been made. A failure is told to
+  /// whoever wants the change.
+  virtual std::vector<Status> judge(const Repository& repository,
+                                    std::span<const ReferenceChange> changes) = 0;
+  virtual Status judge_default(const Repository& repository, const std::string& branch) = 0;
+
+ protected:
+  ~ReferenceArbiter() = default;
+};
+
 /// All references, "refs/heads/main" to its object.
 using References = std::map<std::string, ObjectId>;
 
@@ -104,7 +134,8 @@ using References = std::map<std::string, ObjectId>;
 ///
 /// Errors: NOT_FOUND for a revision, path or branch that does not exist; INVALID_ARGUMENT for a change that
 /// cannot be applied, with a message for its author; ABORTED when others kept changing the branch;
-/// RESOURCE_EXHAUSTED for what is over a limit, which the message names; what `interrupt` says, once it does.
+/// RESOURCE_EXHAUSTED for what is over a limit, which the message names; what an arbiter says; and
+/// what `interrupt` says, once it does.
 class Repository {
  public:
   static Result<Repository> open(const std::string& folder, InterruptPtr interrupt = nullptr);
@@ -147,14 +178,18 @@ class Repository {
   Result<BranchPage> branches(const std::string& search, std::size_t skip, std::size_t limit) const;
   Result<bool> has_branches() const;
   Result<References> references() const;
+  /// Whether there is an object with this id; `commit`: and it is a commit. Reads no more than its kind.
+  bool has_object(const ObjectId& id, bool commit) const;
+  /// Whether `ancestor` is in the history of `commit`.
+  Result<bool> goes_on_from(const ObjectId& commit, const ObjectId& ancestor) const;
 
   /// Commits on the tip of a branch: nothing that others commit or push meanwhile is lost. A branch that does
   /// not exist begins at start_branch, or empty in an empty repository.
-  Result<Commit> apply(const CommitRequest& request);
-  /// NOT_FOUND or ALREADY_EXISTS.
-  Result<Branch> create_branch(const std::string& name, const ObjectId& start);
-  Status delete_branch(const std::string& name);
-  Status set_default_branch(const std::string& branch);
+  Result<Commit> apply(const CommitRequest& request, ReferenceArbiter& arbiter);
+  /// Moves those references that `arbiter` allows to, and that still are where their changes saw them
+  /// (else ABORTED); `atomic`: all or none. A result for each.
+  std::vector<Status> move(std::span<const ReferenceChange> changes, bool atomic, ReferenceArbiter& arbiter);
+  Status set_default_branch(const std::string& branch, ReferenceArbiter& arbiter);
 
   struct Impl;  // for the sources of git/
 

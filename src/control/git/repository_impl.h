@@ -66,6 +66,9 @@ struct Repository::Impl {
                                Budget* budget = nullptr) const;
 };
 
+/// What a reference names, through others.
+std::optional<git_oid> target_of(git_repository* repository, const std::string& reference);
+
 /// INVALID_ARGUMENT for a path that nothing is looked up by: too long, too deep, or with a zero byte.
 Status check_path(std::string_view path);
 /// A text by somebody else, as a message may quote it.

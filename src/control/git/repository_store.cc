@@ -12,16 +12,16 @@ std::string RepositoryStore::relative_path(std::int64_t project_id) {
 }
 
 Result<Repository> RepositoryStore::create(std::int64_t project_id, const std::string& default_branch) const {
-  return Repository::create(root_ + "/" + relative_path(project_id), default_branch);
+  return Repository::create(root() + "/" + relative_path(project_id), default_branch);
 }
 
 Result<Repository> RepositoryStore::open(std::int64_t project_id, InterruptPtr interrupt) const {
-  return Repository::open(root_ + "/" + relative_path(project_id), std::move(interrupt));
+  return Repository::open(root() + "/" + relative_path(project_id), std::move(interrupt));
 }
 
 Status RepositoryStore::remove(std::int64_t project_id) const {
   std::error_code error;
-  std::filesystem::remove_all(root_ + "/" + relative_path(project_id), error);
+  std::filesystem::remove_all(root() + "/" + relative_path(project_id), error);
   if (error) return {Code::kInternal, "repository: " + error.message()};
   return {};
 }

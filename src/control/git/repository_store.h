@@ -7,6 +7,8 @@
 
 #include "base/status.h"
 #include "control/git/repository.h"
+#include "control/git/storage_meter.h"
+#include "control/repository_limits.h"
 
 namespace towline::control::git {
 
@@ -15,9 +17,10 @@ namespace towline::control::git {
 /// thread.
 class RepositoryStore {
  public:
-  explicit RepositoryStore(std::string root) : root_(std::move(root)) {}
+  explicit RepositoryStore(std::string root, RepositoryLimits limits_in = {})
+      : limits(limits_in), meter(std::move(root)) {}
 
-  const std::string& root() const { return root_; }
+  const std::string& root() const { return meter.root(); }
   /// "@hashed/6b/86/6b86b2....git", relative to root().
   static std::string relative_path(std::int64_t project_id);
 
@@ -26,12 +29,14 @@ class RepositoryStore {
   /// Removes the repository; fine when there is none.
   Status remove(std::int64_t project_id) const;
 
-  /// Held while the control plane commits to a project, so that its own commits queue instead of racing.
-  /// Pushes do not take it: the branch's own lock decides between them and a commit.
+  /// Held while references of a project change, so that commits and pushes queue instead of racing.
   std::unique_lock<std::mutex> committing(std::int64_t project_id);
 
+  RepositoryLimits limits;
+  /// What they take.
+  StorageMeter meter;
+
  private:
-  std::string root_;
   std::array<std::mutex, 64> mutexes_;
 };
 

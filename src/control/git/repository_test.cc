@@ -1,6 +1,7 @@
 #include "control/git/repository.h"
 
 #include <cstdlib>
+#include <filesystem>
 #include <ostream>
 #include <thread>
 
@@ -8,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "control/git/repository_store.h"
+#include "control/git/test_arbiter.h"
 #include "control/test_support.h"
 
 namespace towline::control::git {
@@ -23,6 +25,16 @@ std::string nested(std::size_t depth) {
   while (--depth > 0) path += "/a";
   return path;
 }
+
+// Lets nobody do anything.
+struct Nobody final : ReferenceArbiter {
+  std::vector<Status> judge(const Repository&, std::span<const ReferenceChange> changes) override {
+    return std::vector<Status>(changes.size(), Status(Code::kPermissionDenied, "no"));
+  }
+  Status judge_default(const Repository&, const std::string&) override {
+    return {Code::kPermissionDenied, "no"};
+  }
+};
 
 class RepositoryTest : public ::testing::Test {
  protected:
@@ -53,6 +65,7 @@ class RepositoryTest : public ::testing::Test {
     return all;
   }
 
+  Anybody anybody;
   TempFolder folder;
   RepositoryStore store{folder.path()};
 };
@@ -60,7 +73,7 @@ class RepositoryTest : public ::testing::Test {
 TEST_F(RepositoryTest, TheFirstCommitMakesTheBranch) {
   Repository repository = fresh();
   EXPECT_EQ(file(repository, "main", "a", 10).error().code(), Code::kNotFound);
-  const auto commit = repository.apply(request({create("a/b/c.txt", "hello")}));
+  const auto commit = repository.apply(request({create("a/b/c.txt", "hello")}), anybody);
   ASSERT_TRUE(commit.has_value()) << commit.error().to_string();
   EXPECT_TRUE(commit->parents.empty());
   EXPECT_EQ(repository.resolve("HEAD").value(), commit->id);
@@ -72,12 +85,15 @@ TEST_F(RepositoryTest, TheFirstCommitMakesTheBranch) {
 
 TEST_F(RepositoryTest, SeveralChangesMakeOneCommit) {
   Repository repository = fresh();
-  ASSERT_TRUE(repository.apply(request({create("keep"), create("old/name", "text"), create("gone/one")})));
-  const auto commit = repository.apply(request({
-      {.kind = Kind::kUpdate, .path = "keep", .content = "new"},
-      {.kind = Kind::kMove, .path = "new/name", .previous_path = "old/name"},
-      {.kind = Kind::kDelete, .path = "gone/one"},
-  }));
+  ASSERT_TRUE(
+      repository.apply(request({create("keep"), create("old/name", "text"), create("gone/one")}), anybody));
+  const auto commit =
+      repository.apply(request({
+                           {.kind = Kind::kUpdate, .path = "keep", .content = "new"},
+                           {.kind = Kind::kMove, .path = "new/name", .previous_path = "old/name"},
+                           {.kind = Kind::kDelete, .path = "gone/one"},
+                       }),
+                       anybody);
   ASSERT_TRUE(commit.has_value()) << commit.error().to_string();
   EXPECT_THAT(paths(repository), ElementsAre("keep", "new", "new/name"));
   EXPECT_EQ(file(repository, "main", "new/name", 10)->content, "text");
@@ -86,10 +102,10 @@ TEST_F(RepositoryTest, SeveralChangesMakeOneCommit) {
 
 TEST_F(RepositoryTest, AFolderTakesThePlaceOfADeletedFileAndTheOtherWayRound) {
   Repository repository = fresh();
-  ASSERT_TRUE(repository.apply(request({create("a")})));
-  ASSERT_TRUE(repository.apply(request({{.kind = Kind::kDelete, .path = "a"}, create("a/b")})));
+  ASSERT_TRUE(repository.apply(request({create("a")}), anybody));
+  ASSERT_TRUE(repository.apply(request({{.kind = Kind::kDelete, .path = "a"}, create("a/b")}), anybody));
   EXPECT_THAT(paths(repository), ElementsAre("a", "a/b"));
-  ASSERT_TRUE(repository.apply(request({{.kind = Kind::kDelete, .path = "a/b"}, create("a")})));
+  ASSERT_TRUE(repository.apply(request({{.kind = Kind::kDelete, .path = "a/b"}, create("a")}), anybody));
   EXPECT_THAT(paths(repository), ElementsAre("a"));
 }
 
@@ -103,8 +119,8 @@ class RefusedTest : public RepositoryTest, public ::testing::WithParamInterface<
 
 TEST_P(RefusedTest, WithAReasonAndWithoutACommit) {
   Repository repository = fresh();
-  const auto first = repository.apply(request({create("file"), create("folder/file")}));
-  const auto refused = repository.apply(request({GetParam().change}));
+  const auto first = repository.apply(request({create("file"), create("folder/file")}), anybody);
+  const auto refused = repository.apply(request({GetParam().change}), anybody);
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().code(), Code::kInvalidArgument);
   EXPECT_THAT(refused.error().message(), HasSubstr(GetParam().message));
@@ -130,13 +146,14 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST_F(RepositoryTest, ANewBranchNeedsAStart) {
   Repository repository = fresh();
-  ASSERT_TRUE(repository.apply(request({create("a")})));
-  EXPECT_EQ(repository.apply(request({create("b")}, "other")).error().code(), Code::kInvalidArgument);
+  ASSERT_TRUE(repository.apply(request({create("a")}), anybody));
+  EXPECT_EQ(repository.apply(request({create("b")}, "other"), anybody).error().code(),
+            Code::kInvalidArgument);
   auto with_start = request({create("b")}, "other");
   with_start.start_branch = "main";
-  ASSERT_TRUE(repository.apply(with_start).has_value());
+  ASSERT_TRUE(repository.apply(with_start, anybody).has_value());
   EXPECT_EQ(repository.branches("", 0, 10)->total, 2);
-  EXPECT_FALSE(repository.apply(request({create("c")}, "bad..name")).has_value());
+  EXPECT_FALSE(repository.apply(request({create("c")}, "bad..name"), anybody).has_value());
 }
 
 TEST_F(RepositoryTest, SimultaneousCommitsLoseNothing) {
@@ -148,7 +165,8 @@ TEST_F(RepositoryTest, SimultaneousCommitsLoseNothing) {
     threads.emplace_back([&, t] {
       auto repository = store.open(1);
       for (int i = 0; i < kCommits; ++i) {
-        auto made = repository->apply(request({create("f" + std::to_string(t) + "-" + std::to_string(i))}));
+        auto made =
+            repository->apply(request({create("f" + std::to_string(t) + "-" + std::to_string(i))}), anybody);
         EXPECT_TRUE(made.has_value()) << made.error().to_string();
       }
     });
@@ -161,8 +179,8 @@ TEST_F(RepositoryTest, SimultaneousCommitsLoseNothing) {
 
 TEST_F(RepositoryTest, TheLogOfAPathHasOnlyWhatChangedIt) {
   Repository repository = fresh();
-  const auto first = repository.apply(request({create("a/x")}));
-  ASSERT_TRUE(repository.apply(request({create("b")})));
+  const auto first = repository.apply(request({create("a/x")}), anybody);
+  ASSERT_TRUE(repository.apply(request({create("b")}), anybody));
   EXPECT_EQ(repository.last_commit_of(id_of(repository, "main"), "a/x").value(), first->id);
   const auto log = repository.log(id_of(repository, "main"), "a", 0, 10);
   EXPECT_EQ(log->total, 1);
@@ -170,19 +188,50 @@ TEST_F(RepositoryTest, TheLogOfAPathHasOnlyWhatChangedIt) {
   EXPECT_EQ(repository.log(id_of(repository, "main"), "", 1, 10)->commits.size(), 1U);
 }
 
-TEST_F(RepositoryTest, BranchesAreMadeAndDeleted) {
+TEST_F(RepositoryTest, ReferencesMoveFromWhereTheyWereSeen) {
   Repository repository = fresh();
-  ASSERT_TRUE(repository.apply(request({create("a")})));
-  EXPECT_TRUE(repository.create_branch("x/y", id_of(repository, "main")).has_value());
-  EXPECT_EQ(repository.create_branch("x/y", id_of(repository, "main")).error().code(), Code::kAlreadyExists);
-  EXPECT_EQ(repository.create_branch("z", ObjectId{}).error().code(), Code::kNotFound);
-  EXPECT_TRUE(repository.delete_branch("x/y").ok());
-  EXPECT_EQ(repository.delete_branch("x/y").code(), Code::kNotFound);
+  const ObjectId none;
+  const ObjectId one = repository.apply(request({create("a")}), anybody)->id;
+  const ObjectId two = repository.apply(request({create("b")}), anybody)->id;
+  const auto move = [&](std::vector<ReferenceChange> changes, bool atomic = false) {
+    std::vector<Code> codes;
+    for (const Status& each : repository.move(changes, atomic, anybody)) codes.push_back(each.code());
+    return codes;
+  };
+  EXPECT_THAT(move({{"refs/heads/x/y", none, one}, {"refs/tags/v1", none, two}}),
+              ElementsAre(Code::kOk, Code::kOk));
+  EXPECT_THAT(move({{"refs/heads/x/y", none, two}}), ElementsAre(Code::kAborted));
+  EXPECT_THAT(move({{"refs/heads/x/y", two, one}, {"refs/tags/v1", two, none}}),
+              ElementsAre(Code::kAborted, Code::kOk));
+  EXPECT_THAT(move({{"refs/heads/z", none, one}, {"refs/heads/x/y", two, one}}, true),
+              ElementsAre(Code::kAborted, Code::kAborted));
+  EXPECT_THAT(move({{"refs/heads/z", none, one}, {"refs/heads/x/y", one, two}}, true),
+              ElementsAre(Code::kOk, Code::kOk));
+  EXPECT_EQ(repository.references()->size(), 3U);
+  EXPECT_EQ(repository.branch_head("x/y").value(), two);
+  EXPECT_TRUE(repository.goes_on_from(two, one).value());
+  EXPECT_FALSE(repository.goes_on_from(one, two).value());
+  EXPECT_TRUE(repository.has_object(one, true));
+  EXPECT_FALSE(repository.has_object(none, false));
+}
+
+TEST_F(RepositoryTest, NothingMovesWithoutTheArbiter) {
+  Repository repository = fresh();
+  Nobody nobody;
+  EXPECT_EQ(repository.apply(request({create("a")}), nobody).error().code(), Code::kPermissionDenied);
+  const std::string objects = folder.path() + "/" + RepositoryStore::relative_path(1) + "/objects";
+  for (const auto& each : std::filesystem::recursive_directory_iterator(objects))
+    EXPECT_TRUE(each.is_directory()) << each.path();
+  const ReferenceChange change{"refs/heads/x", {}, repository.apply(request({create("a")}), anybody)->id};
+  EXPECT_EQ(repository.move(std::span(&change, 1), false, nobody).front().code(), Code::kPermissionDenied);
+  EXPECT_FALSE(repository.set_default_branch("x", nobody).ok());
+  EXPECT_EQ(repository.references()->size(), 1U);
 }
 
 TEST_F(RepositoryTest, TreesAreListedByPages) {
   Repository repository = fresh();
-  ASSERT_TRUE(repository.apply(request({create("a/x"), create("a/y"), create("b"), create("c/d/e")})));
+  ASSERT_TRUE(
+      repository.apply(request({create("a/x"), create("a/y"), create("b"), create("c/d/e")}), anybody));
   const ObjectId head = id_of(repository, "main");
   const auto names = [&](bool recursive, std::size_t skip, std::size_t limit) {
     std::vector<std::string> all;
@@ -204,7 +253,8 @@ TEST_F(RepositoryTest, FilesOfOneNameAreFoundInAllFolders) {
   Repository repository = fresh();
   ASSERT_TRUE(
       repository.apply(request({create("f/a/config.yaml"), create("f/b/other"), create("f/config.yaml"),
-                                create("f/c/config.yaml"), create("f/d/config.yaml/x")})));
+                                create("f/c/config.yaml"), create("f/d/config.yaml/x")}),
+                       anybody));
   const ObjectId head = id_of(repository, "main");
   const auto all = repository.files_in_folders(head, "f", "config.yaml", 0, 10);
   ASSERT_EQ(all->entries.size(), 2U);
@@ -219,10 +269,10 @@ TEST_F(RepositoryTest, FilesOfOneNameAreFoundInAllFolders) {
 TEST_F(RepositoryTest, BranchesAreListedByPagesAndByText) {
   Repository repository = fresh();
   EXPECT_FALSE(repository.has_branches().value());
-  ASSERT_TRUE(repository.apply(request({create("a")})));
+  ASSERT_TRUE(repository.apply(request({create("a")}), anybody));
   EXPECT_TRUE(repository.has_branches().value());
   const ObjectId head = id_of(repository, "main");
-  for (const char* name : {"b2", "b1", "x/b3"}) ASSERT_TRUE(repository.create_branch(name, head));
+  for (const char* name : {"b2", "b1", "x/b3"}) ASSERT_TRUE(make_branch(repository, name, head).ok());
   const auto page = repository.branches("b", 1, 1);
   EXPECT_EQ(page->total, 3);
   EXPECT_EQ(page->branches.at(0).name, "b2");
@@ -232,12 +282,12 @@ TEST_F(RepositoryTest, BranchesAreListedByPagesAndByText) {
 
 TEST_F(RepositoryTest, TheHistoryOfAMergeHasBothSides) {
   Repository repository = fresh();
-  const auto base = repository.apply(request({create("d/a"), create("d/b")}));
-  ASSERT_TRUE(repository.create_branch("side", base->id));
+  const auto base = repository.apply(request({create("d/a"), create("d/b")}), anybody);
+  ASSERT_TRUE(make_branch(repository, "side", base->id).ok());
   const auto update = [&](const char* branch, const char* path, std::int64_t time) {
     auto wanted = request({{.kind = Kind::kUpdate, .path = path, .content = branch}}, branch);
     wanted.committer.time = time;
-    return repository.apply(wanted).value().id;
+    return repository.apply(wanted, anybody).value().id;
   };
   const ObjectId side = update("side", "d/a", 1'700'000'100'000);
   const ObjectId main = update("main", "d/b", 1'700'000'200'000);
@@ -292,8 +342,8 @@ TEST_F(RepositoryTest, NamesOfFoldersComeFromNumbers) {
 
 TEST_F(RepositoryTest, GitItselfFindsNoFault) {
   Repository repository = fresh();
-  ASSERT_TRUE(repository.apply(request({create("a/b"), create("a.b"), create("a-b"), create("z")})));
-  ASSERT_TRUE(repository.apply(request({{.kind = Kind::kDelete, .path = "a/b"}})));
+  ASSERT_TRUE(repository.apply(request({create("a/b"), create("a.b"), create("a-b"), create("z")}), anybody));
+  ASSERT_TRUE(repository.apply(request({{.kind = Kind::kDelete, .path = "a/b"}}), anybody));
   const std::string command = "git -c safe.directory='*' -C " + folder.path() + "/" +
                               RepositoryStore::relative_path(1) + " fsck --strict >/dev/null 2>&1";
   EXPECT_EQ(std::system(command.c_str()), 0);

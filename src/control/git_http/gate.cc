@@ -4,11 +4,8 @@
 
 #include "base/encoding.h"
 #include "control/domain/accounts.h"
-#include "control/domain/branches.h"
-#include "control/domain/contents.h"
 #include "control/domain/projects.h"
 #include "control/store/database.h"
-#include "control/store/environment_table.h"
 #include "control/store/namespace_table.h"
 
 namespace towline::control::git_http {
@@ -79,6 +76,8 @@ Result<Operation> parse_operation(const http::RequestHead& head) {
     return none();
   }
   operation.writes = operation.endpoint.substr(1) == kWrite;
+  const auto encoding = head.headers.get("content-encoding");
+  operation.compressed = encoding && (*encoding == "gzip" || *encoding == "x-gzip");
   if (head.method == "POST" && (operation.writes || operation.endpoint.substr(1) == kRead)) return operation;
   return none();
 }
@@ -122,22 +121,10 @@ std::expected<Permit, http::Response> Gate::check(const Operation& operation, co
   if (operation.writes && (*found)->role < Role::kDeveloper) {
     return refuse(403, "You need at least the developer role to push to this repository.");
   }
-  Permit permit{.project = project,
+  return Permit{.project = project,
                 .username = caller ? caller->user.username : std::string(),
-                .user_id = caller ? caller->user.id : 0};
-  if (operation.moves_references()) {
-    const Role role = (*found)->role;
-    auto rules = core_.db.read([&](soci::session& sql) {
-      return rules_for_hook(ProtectedBranchTable(sql).of_project(project.id), role);
-    });
-    if (!rules) return unavailable();
-    permit.rules = std::move(*rules);
-    auto repository = Contents(core_).open(project);
-    auto references = repository ? repository->references() : fail(repository.error());
-    if (!references) return unavailable();
-    permit.before = std::move(*references);
-  }
-  return permit;
+                .user_id = caller ? caller->user.id : 0,
+                .token_id = caller ? caller->token.id : 0};
 }
 
 }  // namespace towline::control::git_http

@@ -6,7 +6,6 @@
 #include "base/status.h"
 #include "control/api/throttle.h"
 #include "control/domain/core.h"
-#include "control/git/repository.h"
 #include "http/simple.h"
 
 namespace towline::control::git_http {
@@ -16,6 +15,7 @@ struct Operation {
   std::string project_path;  // "group/project"
   std::string endpoint;      // "/info/refs", "/git-upload-pack" or "/git-receive-pack"
   bool writes = false;       // a push, be it only its first request
+  bool compressed = false;   // the body is
   /// The request that moves references.
   bool moves_references() const { return endpoint == "/git-receive-pack"; }
 };
@@ -28,8 +28,7 @@ struct Permit {
   Project project;
   std::string username;  // empty: nobody
   std::int64_t user_id = 0;
-  git::References before;  // when the operation moves references
-  std::string rules;       // of protected branches, for the hook
+  std::int64_t token_id = 0;
 };
 
 /// Who may read and write repositories over HTTP: by basic authentication with a personal access token as the

@@ -8,53 +8,42 @@
 namespace towline::control::git_http {
 namespace {
 
-// Git's update hook (githooks(5)): the reference, what it names now, what it shall name.
-constexpr const char* kUpdate = R"sh(#!/bin/sh
-branch=${1#refs/heads/}
-[ "$branch" != "$1" ] || exit 0
-matched=0 push=0 force=0
-while IFS='	' read -r pattern may_push may_force; do
-  [ -n "$pattern" ] || continue
-  case $branch in
-    $pattern) ;;
-    *) continue ;;
+// Runs once, when the objects are there but not yet part of the repository: a refusal drops them.
+constexpr const char* kPreReceive = R"sh(#!/bin/sh
+printf 'pre-receive %s\n' "$GIT_QUARANTINE_PATH" >&3 || exit 1
+cat >&3 || exit 1
+printf '\n' >&3
+while IFS= read -r line <&3; do
+  case $line in
+    accepted) exit 0 ;;
+    refused) exit 1 ;;
+    *) printf '%s\n' "${line#say }" >&2 ;;
   esac
-  matched=1
-  [ "$may_push" = 0 ] || push=1
-  [ "$may_force" = 0 ] || force=1
-done <<RULES
-$TOWLINE_PROTECTED
-RULES
-[ $matched = 1 ] || exit 0
-if [ $push = 0 ]; then
-  echo "You are not allowed to push into the protected branch \"$branch\"." >&2
-  exit 1
-fi
-[ $force = 0 ] || exit 0
-case $3 in
-  *[!0]*) ;;
-  *)
-    echo "The protected branch \"$branch\" cannot be deleted." >&2
-    exit 1
-    ;;
-esac
-case $2 in
-  *[!0]*) ;;
-  *) exit 0 ;;
-esac
-if ! git merge-base --is-ancestor "$2" "$3"; then
-  echo "You are not allowed to force push into the protected branch \"$branch\"." >&2
-  exit 1
-fi
+done
+echo "The server did not answer." >&2
+exit 1
+)sh";
+
+// Moves the references in Git's place. The answer's end closes the output that Git reads.
+constexpr const char* kProcReceive = R"sh(#!/bin/sh
+printf 'proc-receive\n' >&3 || exit 1
+cat <&3 &
+exec cat >&3
 )sh";
 
 }  // namespace
 
 Status write_hooks(const std::string& folder) {
+  if (!std::filesystem::path(folder).is_absolute())
+    return {Code::kInternal, folder + ": the folder of hooks must be absolute"};
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) return {Code::kInternal, folder + ": " + error.message()};
-  return replace_file(folder + "/update", kUpdate, S_IRWXU);
+  // Of earlier versions, where the hook decided.
+  std::filesystem::remove(folder + "/update", error);
+  if (Status status = replace_file(folder + "/pre-receive", kPreReceive, S_IRWXU); !status.ok())
+    return status;
+  return replace_file(folder + "/proc-receive", kProcReceive, S_IRWXU);
 }
 
 }  // namespace towline::control::git_http

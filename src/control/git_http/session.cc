@@ -18,6 +18,9 @@ constexpr std::size_t kMaxUnsent = 256 * 1024;
 constexpr std::size_t kMaxErrors = 4096;
 // Output that waits for the end of the request; a child with more to say is let through.
 constexpr std::size_t kMaxHeld = 64 * 1024;
+// How long a client may be slower than kMinRate.
+constexpr std::size_t kSlowSeconds = 30;
+constexpr std::chrono::seconds kWatch{1};
 // A child that was asked to end has this long to clean up.
 constexpr std::chrono::seconds kGrace{5};
 
@@ -33,68 +36,114 @@ Session::Session(std::unique_ptr<http::ServerExchange> exchange, bool has_body, 
       peer_(exchange_->peer()),
       log_(std::move(log)),
       body_ended_(!has_body),
-      timer_(loop_, [this] { on_timer(); }) {
+      grace_(loop_, [this] { on_grace(); }),
+      watch_(loop_, [this] { on_watch(); }) {
   exchange_->set_handler(this);
 }
 
 Session::~Session() = default;
 
-void Session::refuse(const http::Response& response, Hooks hooks) {
+void Session::refuse(const http::Response& response) {
   if (exchange_) http::send(*exchange_, response);
-  exchange_.reset();
-  hooks.over();
+  abandon();
 }
 
-void Session::run(Child child, Hooks hooks) {
-  hooks_ = std::move(hooks);
+// Only before there is a child.
+void Session::abandon() {
+  watch_.cancel();
+  exchange_.reset();
+  ticket_.reset();
+  hooks_.over();
+}
+
+void Session::collect(RequestBody::Kind kind) {
+  body_.emplace(kind);
+  body_->add(std::exchange(early_, {}));
+  if (body_ended_) body_->end();
+  watch_.start(kWatch);
+  exchange_->consume(0);  // answers "Expect: 100-continue"
+  go_on();
+}
+
+void Session::run(Child child) {
   child_ = std::make_unique<Child>(std::move(child));
   input_ = std::make_unique<io::Descriptor>(loop_, child_->input.release(), &input_ready_);
   output_ = std::make_unique<io::Descriptor>(loop_, child_->output.release(), &output_ready_);
   error_output_ = std::make_unique<io::Descriptor>(loop_, child_->errors.release(), &errors_ready_);
   ended_ = std::make_unique<io::Descriptor>(loop_, child_->ended.release(), &ended_ready_);
+  if (child_->link.open())
+    link_ = std::make_unique<PushLink>(loop_, std::move(child_->link), hooks_.ask, log_);
   output_->wait_to_read();
   error_output_->wait_to_read();
   ended_->wait_to_read();
-  exchange_->consume(0);  // answers "Expect: 100-continue"
-  write_input();
+  seconds_ = 0;
+  go_on();
+}
+
+void Session::answer(std::string text, bool last) {
+  if (link_) link_->answer(std::move(text), last);
 }
 
 void Session::on_body(std::span<const std::byte> data) {
+  moved_ += data.size();
   if (input_closed_) {
     exchange_->consume(data.size());  // the child wants no more; its answer is what counts
     return;
   }
-  waiting_ += as_text(data);
-  if (input_) write_input();
+  if (!body_) {
+    early_ += as_text(data);
+    return;
+  }
+  body_->add(as_text(data));
+  go_on();
 }
 
 void Session::on_end(http::Headers) {
   body_ended_ = true;
-  if (input_) write_input();
+  if (body_) body_->end();
+  if (body_) go_on();
+}
+
+// False: it was garbled or too long, and the session may be over.
+bool Session::unpack() {
+  auto used = body_->unpack();
+  if (!used) {
+    give_up(used.error().code() == Code::kResourceExhausted ? 413 : 400, used.error().message());
+    return false;
+  }
+  if (exchange_ && *used > 0) exchange_->consume(*used);
+  return true;
+}
+
+void Session::go_on() {
+  if (input_closed_) return;
+  if (input_) return write_input();
+  if (!unpack() || !body_->begun() || announced_) return;
+  announced_ = true;
+  seconds_ = 0;
+  hooks_.begun();
 }
 
 void Session::write_input() {
-  std::size_t written = 0;
-  while (!input_closed_ && written < waiting_.size()) {
-    const ssize_t n =
-        ::send(input_->fd(), waiting_.data() + written, waiting_.size() - written, MSG_NOSIGNAL);
+  while (!input_closed_) {
+    if (!unpack()) return;
+    const std::string_view piece = body_->ready();
+    if (piece.empty()) break;
+    const ssize_t n = ::send(input_->fd(), piece.data(), piece.size(), MSG_NOSIGNAL);
     if (n > 0) {
-      written += static_cast<std::size_t>(n);
+      body_->take(static_cast<std::size_t>(n));
     } else if (errno == EAGAIN) {
-      input_->wait_to_write();
-      break;
+      return input_->wait_to_write();
     } else if (errno != EINTR) {
-      written = waiting_.size();
-      close_input();
+      return close_input();
     }
   }
-  waiting_.erase(0, written);
-  if (body_ended_ && waiting_.empty()) close_input();
-  if (exchange_ && written > 0) exchange_->consume(written);
+  if (body_->done()) close_input();
 }
 
 void Session::close_input() {
   input_closed_ = true;
+  if (exchange_ && body_) exchange_->consume(body_->drop());
   if (input_ && input_->fd() >= 0) ::shutdown(input_->fd(), SHUT_WR);
   begin_response();
 }
@@ -148,7 +197,8 @@ void Session::begin_response() {
   if (!held.empty()) exchange_->write(std::as_bytes(std::span(held)));
 }
 
-void Session::on_sent(std::size_t) {
+void Session::on_sent(std::size_t bytes) {
+  moved_ += bytes;
   if (!paused_ || !output_ || exchange_->unsent() >= kMaxUnsent) return;
   paused_ = false;
   output_->wait_to_read();
@@ -165,37 +215,76 @@ void Session::read_errors() {
 }
 
 void Session::on_failed(Status) {
+  if (!child_ && !released_) return abandon();
   exchange_.reset();
+  watch_.cancel();
   output_.reset();
   output_ended_ = true;
-  if (child_) {
-    close_input();
-    child_->kill(false);
-    timer_.start(kGrace);
-  } else {
-    finish_if_done();
+  if (!child_) return finish_if_done();
+  link_.reset();  // whatever it asks now, nobody wants it
+  close_input();
+  child_->kill(false);
+  grace_.start(kGrace);
+}
+
+void Session::give_up(int status, const std::string& why) {
+  const http::Response response = git_message(status, why);
+  if (!child_ && !released_) return refuse(response);
+  if (exchange_ && !responding_) http::send(*exchange_, response);
+  on_failed({});
+}
+
+// Which of the two must do something for this to go on?
+bool Session::too_slow() {
+  const bool owes = body_ && !body_ended_ && body_->ready().empty();
+  const std::size_t moved = std::exchange(moved_, 0);
+  if (!owes && !paused_) {
+    slow_seconds_ = slow_bytes_ = 0;
+    return false;
   }
+  slow_bytes_ += moved;
+  if (++slow_seconds_ < kSlowSeconds) return false;
+  const bool slow = slow_bytes_ < kMinRate * kSlowSeconds;
+  slow_seconds_ = slow_bytes_ = 0;
+  return slow;
+}
+
+void Session::on_watch() {
+  if (!exchange_) return;
+  ++seconds_;
+  if (too_slow()) return give_up(408, "The request is too slow.");
+  if (!child_ && announced_ && !released_ && seconds_ >= static_cast<std::size_t>(kMaxWait.count())) {
+    http::Response response = git_message(503, "Too many clones and pushes at once; try again.");
+    response.headers.add("retry-after", "10");
+    return refuse(response);
+  }
+  if (seconds_ >= static_cast<std::size_t>(std::chrono::seconds(kMaxDuration).count()))
+    return give_up(408, "The request takes too long.");
+  if (const Status status = hooks_.check ? hooks_.check() : Status(); !status.ok())
+    return give_up(503, status.message());
+  watch_.start(kWatch);
 }
 
 void Session::child_ended() {
   const int status = child_->reap();
   child_.reset();
   ended_.reset();
-  timer_.cancel();
+  ticket_.reset();
+  grace_.cancel();
   if (status != 0 && exchange_) {
     log_.warn("git http-backend failed", {{"status", status}, {"stderr", errors_}});
   }
-  hooks_.child_ended([this] {
-    released_ = true;
-    timer_.start(kGrace);
-    finish_if_done();
-  });
+  link_.reset();
+  released_ = true;
+  grace_.start(kGrace);
+  finish_if_done();
 }
 
 // What the child wrote before it ended may still lie in the pipe or wait for a slow client.
 void Session::finish_if_done() {
   if (!released_ || !output_ended_) return;
-  timer_.cancel();
+  grace_.cancel();
+  watch_.cancel();
   released_ = false;
   begin_response();
   if (exchange_ && head_.complete()) exchange_->end();
@@ -204,9 +293,9 @@ void Session::finish_if_done() {
   hooks_.over();
 }
 
-void Session::on_timer() {
+void Session::on_grace() {
   if (child_) return child_->kill(true);
-  if (paused_) return timer_.start(kGrace);
+  if (paused_) return grace_.start(kGrace);
   // Something the child left behind holds its output open; it has nothing to say any more.
   output_.reset();
   output_ended_ = true;
