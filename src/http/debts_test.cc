@@ -139,6 +139,20 @@ TEST_F(Debts, AStrangersAnswersHaveABudgetAndAKnownPeersALargerOne) {
   }
 }
 
+TEST_F(Debts, ManySmallAnswersToAStrangerAreNoMoreThanItsBudget) {
+  ServerConnectionOptions options;
+  const auto load = options.loads.host = std::make_shared<Load>();
+  start(options);
+  std::vector<std::unique_ptr<Recorder>> asked;
+  for (int i = 0; i < 90; ++i) {
+    asked.push_back(ask());
+    asked.back()->auto_consume = false;
+  }
+  for (auto& item : requests.items) answer(*item, 900'000);
+  settle();
+  EXPECT_LE(load->unsent.load(), options.limits.stranger_unsent);
+}
+
 TEST_F(Debts, OneAnswerMayBeAsLargeAsItIs) {
   start();
   const auto one = ask();

@@ -82,6 +82,7 @@ int Http2Session::on_frame_recv(nghttp2_session*, const nghttp2_frame* frame, vo
         s.head_complete(*stream, end);
       } else {
         s.incoming_ = IncomingHead{};
+        s.large_head_.leave();
       }
       break;
     case NGHTTP2_DATA:

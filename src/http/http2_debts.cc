@@ -63,7 +63,7 @@ void Http2Session::relieve() {
   for (Http2Stream* each = streams_; each != nullptr; each = each->next) {
     if (largest == nullptr || each->waiting() > largest->waiting()) largest = each;
   }
-  if (largest == nullptr || largest->waiting() <= kFairUnsent) return;
+  if (largest == nullptr || largest->waiting() <= (known_ ? kFairUnsent : kStrangersFairUnsent)) return;
   const bool alone = largest->waiting() == unsent_;
   if (alone && !options_.loads.unsent_is_full(options_.limits)) return;
   fail_stream(*largest, NGHTTP2_ENHANCE_YOUR_CALM,

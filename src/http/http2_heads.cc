@@ -25,6 +25,7 @@ int Http2Session::on_begin_headers(nghttp2_session*, const nghttp2_frame* frame,
   Http2Session& s = self(user_data);
   if (s.stopped()) return NGHTTP2_ERR_CALLBACK_FAILURE;
   s.incoming_ = IncomingHead{};
+  s.large_head_.leave();
   s.incoming_.stream_id = frame->hd.stream_id;
   if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) s.new_stream(frame->hd.stream_id);
   return 0;
@@ -80,6 +81,7 @@ int Http2Session::on_invalid_header(nghttp2_session*, const nghttp2_frame*, cons
 }
 
 void Http2Session::head_complete(Http2Stream& stream, bool end) {
+  large_head_.leave();
   if (!stream.head_received) {
     if (is_server()) {
       request_complete(stream, end);
@@ -88,13 +90,17 @@ void Http2Session::head_complete(Http2Stream& stream, bool end) {
     }
     return;
   }
-  Headers trailers = std::exchange(incoming_, IncomingHead{}).headers;
-  if (end) remote_end(stream, std::move(trailers));
+  IncomingHead trailers = std::exchange(incoming_, IncomingHead{});
+  if (trailers.refusal != 0) {
+    return fail_stream(
+        stream, NGHTTP2_PROTOCOL_ERROR,
+        Status(Code::kInternal, "the trailers of " + peer_ + " are malformed: " + trailers.flaw));
+  }
+  if (end) remote_end(stream, std::move(trailers.headers));
 }
 
 void Http2Session::request_complete(Http2Stream& stream, bool end) {
   IncomingHead incoming = std::exchange(incoming_, IncomingHead{});
-  large_head_.leave();
   had_request_ = true;
   stream.head_received = true;
   stream.remote_ended = end;
@@ -122,7 +128,6 @@ void Http2Session::request_complete(Http2Stream& stream, bool end) {
 
 void Http2Session::response_complete(Http2Stream& stream, bool end) {
   IncomingHead incoming = std::exchange(incoming_, IncomingHead{});
-  large_head_.leave();
   const bool informational = incoming.status < 200 && incoming.status >= 100;
   if (informational && incoming.refusal == 0 && ++stream.informational <= kMaxInformational) return;
   if (informational || incoming.refusal != 0) {

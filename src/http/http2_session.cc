@@ -483,6 +483,10 @@ void Http2Session::consume(Http2Stream& stream, std::size_t bytes) {
 }
 
 void Http2Session::stream_closed(Http2Stream& stream, std::uint32_t error_code) {
+  if (incoming_.stream_id == stream.id) {  // nghttp2 has refused its head
+    incoming_ = IncomingHead{};
+    large_head_.leave();
+  }
   ExchangeHandler* handler = stream.handler;
   const bool finished = stream.remote_ended && (error_code == NGHTTP2_NO_ERROR || !is_server()) &&
                         (stream.end_framed || !is_server());

@@ -448,6 +448,23 @@ TEST_F(Http2Test, GarbageInsteadOfAPrefaceClosesTheConnection) {
   EXPECT_TRUE(server_closed);
 }
 
+TEST_F(Http2Test, AHeadThatIsRefusedDoesNotTimeTheConnectionOut) {
+  auto [a, b] = io::stream_pair(loop, 256 * 1024);
+  server = serve_http2(loop, std::move(a), *this, {}, [this] { server_closed = true; });
+  io::write(*b, bytes("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
+  io::write(*b, bytes(std::string_view("\0\0\0\4\0\0\0\0\0", 9)));
+  // ":method" twice; then a good request.
+  io::write(*b, bytes(std::string_view("\0\0\2\1\5\0\0\0\1\x82\x82", 11)));
+  io::write(*b, bytes(std::string_view("\0\0\6\1\5\0\0\0\3\x82\x86\x84\x01\x01"
+                                       "a",
+                                       15)));
+  settle();
+  ASSERT_EQ(requests.size(), 1U);
+  clock.advance(seconds(11));
+  settle();
+  EXPECT_FALSE(server_closed);
+}
+
 TEST_F(Http2Test, RapidResetIsCutOff) {
   ServerConnectionOptions options;
   options.limits.reset_burst = 50;

@@ -79,6 +79,8 @@ inline constexpr std::size_t kAnnouncedHead = 64 * 1024;
 inline constexpr std::size_t kLargeHead = 64 * 1024;
 /// An answer that owes no more than this is nobody's burden: a relay that waits for its reader owes a window.
 inline constexpr std::size_t kFairUnsent = 1024 * 1024;
+/// The same for a stranger, who has no relays: all his streams together are within Limits::stranger_unsent.
+inline constexpr std::size_t kStrangersFairUnsent = 32 * 1024;
 /// Limit: informational (1xx) responses before a response; the exchange fails.
 inline constexpr int kMaxInformational = 32;
 
