@@ -29,7 +29,7 @@ http::Reply ApiService::answer(const http::Request& request, const http::Visitor
 }
 
 io::FairPool& ApiService::workers(const http::RequestHead& head) {
-  return api::Api::is_log_in(head) ? pools_.log_in : pools_.work;
+  return api::Api::asks_password(head) ? pools_.log_in : pools_.work;
 }
 
 }  // namespace towline::control

@@ -69,19 +69,18 @@ void LocalBackend::check_agent_tokens(io::Loop& loop, std::vector<AgentTokenInUs
 
 void LocalBackend::agent_configuration(io::Loop& loop, std::int64_t agent_id,
                                        Answer<AgentConfiguration> answer) {
-  ask_quickly<AgentConfiguration>(
-      loop, agent_id, std::move(answer),
-      [this, agent_id]() -> Result<std::optional<AgentConfiguration>> {
-        auto known = configurations_.if_known(agent_id);
-        if (!known) return fail(known.error());
-        if (!*known) return std::nullopt;
-        return std::move((*known)->configuration);
-      },
-      [this, agent_id]() -> Result<AgentConfiguration> {
-        auto current = configurations_.current(agent_id);
-        if (!current) return fail(current.error());
-        return std::move(current->configuration);
-      });
+  const auto quick = [this, agent_id]() -> Result<std::optional<AgentConfiguration>> {
+    auto known = configurations_.if_known(agent_id);
+    if (!known) return fail(std::move(known.error()));
+    if (!*known) return std::nullopt;
+    return std::move((*known)->configuration);
+  };
+  const auto thorough = [this, agent_id]() -> Result<AgentConfiguration> {
+    auto current = configurations_.current(agent_id);
+    if (!current) return fail(std::move(current.error()));
+    return std::move(current->configuration);
+  };
+  ask_quickly<AgentConfiguration>(loop, agent_id, std::move(answer), quick, thorough);
 }
 
 void LocalBackend::access_by_token(io::Loop& loop, std::int64_t agent_id, Secret token,

@@ -56,15 +56,16 @@ http::Response Api::too_many(int seconds) {
 
 http::Response Api::refuse_caller(const http::Request& request, const Status& reason) {
   if (reason.code() != Code::kUnauthenticated) return guard_.harden(failure(core_, request, reason));
-  Throttle& throttle = guard_.throttle();
-  if (!throttle.failed(request.peer)) return guard_.harden(too_many(throttle.retry_after()));
+  if (!guard_.throttle().failed(request.peer))
+    return guard_.harden(too_many(guard_.throttle().retry_after()));
   return guard_.harden(error_response({Code::kUnauthenticated, "401 Unauthorized"}));
 }
 
-bool Api::is_log_in(const http::RequestHead& head) {
+bool Api::asks_password(const http::RequestHead& head) {
   std::string_view path = head.path();
   while (path.ends_with('/')) path.remove_suffix(1);
-  return head.method == "POST" && path == "/api/v4/session";
+  return (head.method == "POST" && path == "/api/v4/session") ||
+         (head.method == "PUT" && path == "/api/v4/user/password");
 }
 
 std::optional<http::Response> Api::forbid(const http::Request& request, const Route& route,

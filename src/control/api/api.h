@@ -20,8 +20,8 @@ class Api {
 
   /// The answer to one whom the guard does not let in, for the reason it gives.
   http::Response refuse_caller(const http::Request& request, const Status& reason);
-  /// Whether a request asks to log in: that hashes a password.
-  static bool is_log_in(const http::RequestHead& head);
+  /// Whether a request brings a password: that is hashed.
+  static bool asks_password(const http::RequestHead& head);
 
   /// For others that answer below /api.
   Guard& guard() { return guard_; }
