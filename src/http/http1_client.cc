@@ -212,12 +212,14 @@ bool Client::on_input_end(Status status) {
     ExchangeHandler* handler = finish();
     return handler == nullptr || call([&] { handler->on_end({}); });
   }
+  // A request of which the server has not said a byte may be made again by some (see client.h).
+  const Code lost = phase_ == Phase::kExchange && !answering_ ? Code::kAborted : Code::kUnavailable;
   if (!status.ok()) {
-    fail(status.with_prefix("the connection to " + *peer_ + " broke"));
+    fail(Status(lost, status.with_prefix("the connection to " + *peer_ + " broke").message()));
   } else if (phase_ == Phase::kExchange) {
     const char* when = parser_.head_done() ? " closed the connection in the middle of its response"
                                            : " closed the connection before it answered";
-    fail(Status(Code::kUnavailable, "the server at " + *peer_ + when));
+    fail(Status(lost, "the server at " + *peer_ + when));
   } else {
     fail(Status(Code::kUnavailable, "the server at " + *peer_ + " closed the connection"));
   }
@@ -229,12 +231,7 @@ bool Client::on_input_end(Status status) {
 bool Client::advance() {
   if (phase_ == Phase::kTaken) return close(Status());
   if (reset_) return close(Status(Code::kCancelled, "a request was given up half-way"));
-  if (!failure_.ok()) {
-    const bool lost = failure_.code() == Code::kUnavailable;
-    if (lost && phase_ == Phase::kExchange && !answering_)
-      failure_ = Status(Code::kAborted, failure_.message());
-    return fail_now();
-  }
+  if (!failure_.ok()) return fail_now();
   if (phase_ == Phase::kOver) {
     return close(Status(Code::kUnavailable, "the server keeps no connection after this response"));
   }

@@ -179,7 +179,7 @@ struct Bad {
 
 const std::string kHead = "HTTP/1.1 200 OK\r\n";
 const Bad kBad[] = {
-    {"nothing", "", true, Code::kUnavailable},
+    {"nothing", "", true, Code::kAborted},
     {"half a head", "HTTP/1.1 20", true, Code::kUnavailable},
     {"half a body", kHead + "Content-Length: 2\r\n\r\na", true, Code::kUnavailable},
     {"half a chunk", kHead + "Transfer-Encoding: chunked\r\n\r\n2\r\na", true, Code::kUnavailable},

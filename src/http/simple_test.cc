@@ -117,7 +117,7 @@ TEST_F(Simple, FetchFailsWithItsConnection) {
   poll();
   server.reset();
   poll();
-  EXPECT_EQ(result->error().code(), Code::kUnavailable);
+  EXPECT_EQ(result->error().code(), Code::kAborted);
 }
 
 // Many exchanges of one client with one server over a narrow pipe, with bodies of many sizes both ways.

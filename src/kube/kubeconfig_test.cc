@@ -226,7 +226,7 @@ TEST(Kubeconfigs, FailWithTheFirstBrokenFile) {
   EXPECT_THAT(broken.error().message(), HasSubstr("kubeconfig " + bad + ": kind"));
   const auto unreadable = read_kubeconfigs({folder.path("")});
   ASSERT_FALSE(unreadable.has_value());
-  EXPECT_THAT(unreadable.error().message(), HasSubstr("Is a directory"));
+  EXPECT_THAT(unreadable.error().message(), HasSubstr("is a folder"));
 }
 
 }  // namespace

@@ -118,6 +118,7 @@ class Http2:
         self.sock.settimeout(30)
         self.seen = []
         self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True))
+        self.h2.decoder.max_header_list_size = 4 * MIB  # what an answer may be is the server's matter here
         self.h2.initiate_connection()
         self.flush()
 
@@ -142,10 +143,10 @@ class Http2:
                 data = b""
             if not data:
                 return seen
-            for event in self.h2.receive_data(data):
-                seen.append(event)
-                if wanted(event):
-                    return seen
+            events = self.h2.receive_data(data)
+            seen.extend(events)
+            if any(wanted(event) for event in events):
+                return seen
 
     def close(self):
         self.sock.close()

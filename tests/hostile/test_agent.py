@@ -41,7 +41,7 @@ def framed(message):
 def descriptor(proto, services=1, methods=1):
     request = proto.reverse_tunnel.ConnectRequest()
     for s in range(services):
-        service = request.descriptor.agent_descriptor.services.add(name=KUBERNETES if s == 0 else f"{KUBERNETES}{s}")
+        service = request.descriptor_.agent_descriptor.services.add(name=KUBERNETES if s == 0 else f"{KUBERNETES}{s}")
         for m in range(methods):
             service.methods.add(name="MakeRequest" if m == 0 else f"M{m}")
     return framed(request)

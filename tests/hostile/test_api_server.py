@@ -91,7 +91,7 @@ def raw_answer(system, path, alpn=None):
 @pytest.mark.parametrize("size", [1, 1000, 16000])
 def test_what_came_of_an_answer_that_breaks_off_is_delivered(one, two, size):
     one.api.raw[f"cut{size}"] = b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n" + b"x" * size
-    one.api.raw[f"chunk{size}"] = (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % size) + b"x" * size
+    one.api.raw[f"chunk{size}"] = (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % size) + b"x" * size + b"\r\n"
     for _ in range(5):
         for system, path in ((one, f"/raw/cut{size}"), (one, f"/raw/chunk{size}"), (two, f"/break/{size}")):
             assert raw_answer(system, path) == (200, b"x" * size, False), path

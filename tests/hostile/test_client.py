@@ -374,6 +374,8 @@ def test_a_gzip_bomb_is_refused(system):
             while data:
                 room = min(client.h2.local_flow_control_window(stream), client.h2.max_outbound_frame_size, len(data))
                 if room == 0:
+                    if any(isinstance(e, (h2.events.StreamEnded, h2.events.StreamReset)) for e in client.seen):
+                        break
                     client.events_until(lambda e: True)
                     continue
                 client.h2.send_data(stream, data[:room])

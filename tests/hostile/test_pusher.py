@@ -19,10 +19,12 @@ EMPTY_PACK = b"PACK\0\0\0\2\0\0\0\0" + bytes.fromhex("029d08823bd8a8eab510ad6ac7
 _count = iter(range(1, 1000))
 
 
-def run(folder, *arguments, check=True):
+def run(folder, *arguments, check=True, ca_file=None):
     environment = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1",
                    "GIT_TERMINAL_PROMPT": "0", "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b",
                    "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
+    if ca_file:
+        environment["GIT_SSL_CAINFO"] = str(ca_file)
     done = subprocess.run(["git", "-C", str(folder), *arguments], env=environment, capture_output=True, text=True)
     assert not check or done.returncode == 0, done.stderr
     return done
@@ -46,7 +48,7 @@ class Clone:
         return f"https://x:{token}@localhost:{self.kas.port}/{self.project}.git"
 
     def git(self, *arguments, check=True):
-        return run(self.folder, "-c", f"http.sslCAInfo={self.kas.ca_file}", *arguments, check=check)
+        return run(self.folder, *arguments, check=check, ca_file=self.kas.ca_file)
 
     def push(self, *arguments, token=None, check=False):
         return self.git("push", *arguments[:-1], self.url(token or self.token), arguments[-1], check=check)
@@ -199,7 +201,7 @@ def test_trickling_strangers_keep_nobody_from_git(system, tmp_path):
                          "Content-Type: application/x-git-upload-pack-request\r\n\r\n1\r\n0\r\n".encode())
         for path in (f"https://x:{kas.TOKEN}@localhost:{kas.port}/root/{name}.git", url):
             start = time.monotonic()
-            done = run(tmp_path, "-c", f"http.sslCAInfo={kas.ca_file}", "ls-remote", path)
+            done = run(tmp_path, "ls-remote", path, ca_file=kas.ca_file)
             assert "refs/heads/main" in done.stdout and time.monotonic() - start < 10
         assert children_of(kas) <= 4
 
