@@ -93,6 +93,7 @@ TEST_F(BackendTest, AnAgentIsKnownByItsTokenUntilThatIsRevoked) {
 }
 
 TEST_F(BackendTest, WhoComesIsKnownWhileOthersHoldAllThreads) {
+  configure("user_access:\n  access_as: {agent: {}}\n  projects: [{id: root/demo}]\n");
   const auto [id, token] = make_agent_token();
   EXPECT_TRUE(configuration().has_value());  // it is in memory from now on
   EXPECT_TRUE(access(root).has_value());

@@ -19,9 +19,9 @@ class ClientConnection {
  public:
   virtual ~ClientConnection() = default;
   /// Begins a request. `end`: it has no body. Null when the connection can take none (see available).
-  /// Content-Length is taken from head.content_length; without it HTTP/1.1 sends chunks. It fails with ABORTED
-  /// when the peer said that it did nothing with the request (HTTP/2: REFUSED_STREAM, or a GOAWAY with a
-  /// smaller id) or closed an HTTP/1.1 connection without a byte of an answer.
+  /// Content-Length is taken from head.content_length; without it HTTP/1.1 sends chunks. ABORTED when the
+  /// peer says that it did nothing with the request (HTTP/2: REFUSED_STREAM, or a GOAWAY with a smaller id),
+  /// or closed an HTTP/1.1 connection without a byte of an answer.
   virtual std::unique_ptr<ClientExchange> open(const RequestHead& head, bool end,
                                                ExchangeHandler* handler) = 0;
   /// Requests that could be opened now: HTTP/1.1 at most one; 0 on a closed or draining connection.

@@ -91,7 +91,7 @@ def test_the_list_tells_who_is_connected_with_what(system, api):
     agent.stop()
     towline.wait_for(lambda: state_of(system) == "disconnected", "the agent to be shown as gone")
     kinds = activity_of(system)
-    assert kinds[-2:] == ["token_created", "agent_created"] and "agent_connected" in kinds
+    assert kinds[-3:] == ["token_created", "configuration_applied", "agent_created"] and "agent_connected" in kinds
 
 
 def test_an_agent_killed_without_a_word_is_shown_as_gone(system, api):

@@ -43,11 +43,11 @@ WRONG = {"folder": "is a folder, where a file is expected", "/dev/zero": "is a d
          "none": "No such file or directory"}
 
 
-def agentk(files, *flags, address="wss://127.0.0.1:1/-/kubernetes-agent/"):
+def agentk(files, *flags, address="wss://127.0.0.1:1/-/kubernetes-agent/", switches=()):
     given = {"--kas-address": address, "--token-file": files / "token", "--kubeconfig": files / "kubeconfig",
              "--observability-listen-address": "127.0.0.1:0"}
     given.update(zip(flags[::2], flags[1::2]))
-    return run(BIN / "agentk", *[part for pair in given.items() for part in pair])
+    return run(BIN / "agentk", *[part for pair in given.items() for part in pair], *switches)
 
 
 @pytest.mark.parametrize("what", WRONG)
@@ -62,9 +62,8 @@ def test_agentk_refuses_what_is_no_file(files, flag, what):
                                          ("--certificate-authority", "certificate-authority")])
 def test_agentk_refuses_what_is_no_file_of_the_cluster(files, flag, place):
     more = ["--client-key", files / "folder"] if flag == "--client-certificate" else []
-    if flag == "--certificate-authority":
-        more = ["--insecure-skip-tls-verify", "false"]
-    code, said = agentk(files, flag, files / "folder", *more)
+    switches = ["--insecure-skip-tls-verify=false"] if flag == "--certificate-authority" else []
+    code, said = agentk(files, flag, files / "folder", *more, switches=switches)
     assert code == 1 and f"{place}: {files}/folder: {WRONG['folder']}" in said, (code, said)
 
 

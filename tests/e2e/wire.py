@@ -1,6 +1,9 @@
-"""The messages of proto/ in Python, made by protoc into a folder of their own."""
+"""The messages of proto/ in Python, made by protoc into a folder of their own; texts are text, as other peers have them."""
 
 import importlib
+import pathlib
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,7 +24,11 @@ MAKE_REQUEST = PREFIX + "kubernetes_api.rpc.KubernetesApi/MakeRequest"
 def load():
     """A namespace with a module for each file of proto/."""
     folder = tempfile.mkdtemp(prefix="towline-proto-")
-    source = towline.REPOSITORY / "proto"
+    source = pathlib.Path(folder) / "source"
+    shutil.copytree(towline.REPOSITORY / "proto", source)
+    tool = source / "prototool.proto"
+    text = re.sub(r"bytes (value|url_path) =", r"string \1 =", tool.read_text())
+    tool.write_text(re.sub(r"\n[^\n]* raw_target = [^\n]*", "", text))
     subprocess.run(["protoc", f"--proto_path={source}", f"--python_out={folder}",
                     *(source / f"{name}.proto" for name in NAMES)], check=True, capture_output=True)
     sys.path.insert(0, folder)

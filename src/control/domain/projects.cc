@@ -92,7 +92,8 @@ Result<Project> Projects::create(const User& creator, const NewProject& wanted) 
     if (Status status = check_free(sql, project.full_path); !status.ok()) return fail(status);
     project.id = ProjectTable(sql).create(project);
     ProtectedBranchTable(sql).create({.project_id = project.id, .name = project.default_branch});
-    // Numbers are never given twice, so that a leftover of a crash here belongs to nobody.
+    // What a server that was killed here has left behind belongs to nobody: its number was never given.
+    if (Status status = core_.repositories.remove(project.id); !status.ok()) return fail(status);
     auto repository = core_.repositories.create(project.id, project.default_branch);
     if (!repository) return fail(repository.error());
     return project;

@@ -188,11 +188,11 @@ TEST_F(UsageTest, AnAgentThatIsAnotherOneAllTheTimeHasItsLastEventsOnly) {
     recorder.agent_seen({.agent_id = agent, .connection_id = i, .version = "v" + std::to_string(i)});
   }
   EXPECT_TRUE(recorder.flush());
-  const auto events = db->read([&](soci::session& sql) {
+  const auto kept = db->read([&](soci::session& sql) {
     return AgentEventTable(sql).list(agent, millis(clock.wall()), {.number = 1, .size = 1});
   });
-  EXPECT_EQ(events->total, AgentEventTable::kMaxOfOneAgent);
-  EXPECT_THAT(events->items[0].detail, HasSubstr("to v1100"));
+  EXPECT_EQ(kept->total, AgentEventTable::kMaxOfOneAgent);
+  EXPECT_THAT(kept->items[0].detail, HasSubstr("to v1100"));
 }
 
 }  // namespace

@@ -139,8 +139,7 @@ TEST_F(PushTest, IsJudgedWhenItMovesAndNotWhenItBegan) {
   const int fair = begin_push(dev);
   send(fair, chunk(list_of("fair", id)));
   send(fair, chunk(empty_pack()) + "0\r\n\r\n");
-  EXPECT_THAT(read_some(fair), HasSubstr("200 OK"));
-  EXPECT_THAT(read_all(fair), HasSubstr("ok refs/heads/fair"));
+  EXPECT_THAT(read_all(fair), AllOf(HasSubstr("200 OK"), HasSubstr("ok refs/heads/fair")));
   const int fd = begin_push(dev);
   send(fd, chunk(list_of("late", id)));
   const auto members = json(call("GET", "/projects/root%2Fdemo/members", ""));

@@ -144,7 +144,7 @@ class GitHttpTest : public ::testing::Test {
              token +
              "\r\n"
              "Content-Type: application/x-git-receive-pack-request\r\nTransfer-Encoding: chunked\r\n"
-             "Expect: 100-continue\r\n\r\n");
+             "Connection: close\r\nExpect: 100-continue\r\n\r\n");
     EXPECT_THAT(read_some(fd), StartsWith("HTTP/1.1 100"));
     return fd;
   }

@@ -29,6 +29,7 @@ using ::testing::Not;
 class Plane final : public control::Backend {
  public:
   void agent_by_token(io::Loop&, Secret, Answer<control::AuthenticatedAgent>) override {}
+  void check_agent_tokens(io::Loop&, std::vector<control::AgentTokenInUse>, Answer<std::size_t>) override {}
   void agent_configuration(io::Loop&, std::int64_t, Answer<control::AgentConfiguration>) override {}
   void access_by_token(io::Loop& loop, std::int64_t, Secret, Answer<control::Access> answer) override {
     ++asked;
