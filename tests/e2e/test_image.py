@@ -127,7 +127,7 @@ def test_agentk_holds_no_other_program_and_no_shell(agentk):
 
 
 def test_kas_holds_git_and_a_shell_for_its_hooks_and_no_other_program(kas):
-    assert kas.programs() == {"/usr/bin/kas", "/usr/bin/git", "/usr/lib/git-core/git-http-backend", "/bin/dash"}
+    assert kas.programs() == {"/usr/bin/kas", "/usr/bin/git", "/usr/lib/git-core/git-http-backend", "/bin/dash", "/bin/cat"}
     assert kas.entries["/bin/sh"].linkname == "dash"
 
 

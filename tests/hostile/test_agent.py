@@ -25,6 +25,21 @@ def proto():
     return wire.load()
 
 
+@pytest.fixture(autouse=True)
+def nothing_stays_open(monkeypatch):
+    """Closes what a test has opened, also one that fails: calls that run would hold up the server's end."""
+    opened, connect = [], Http2.__init__
+
+    def connect_and_note(client, *arguments):
+        connect(client, *arguments)
+        opened.append(client)
+
+    monkeypatch.setattr(Http2, "__init__", connect_and_note)
+    yield
+    for client in opened:
+        client.close()
+
+
 @pytest.fixture
 def agent(system):
     """An agent of one's own: number, number of its token, token."""
@@ -122,6 +137,7 @@ def test_a_token_that_is_revoked_at_one_server_ends_at_the_other(tmp_path, proto
         assert time.monotonic() - start < 2
         again = Http2(other)
         assert grpc_status(again, grpc_call(again, CONNECT, [descriptor(proto)])) == UNAUTHENTICATED
+        again.close()
     finally:
         for each in servers:
             each.stop()
