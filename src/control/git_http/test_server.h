@@ -82,12 +82,7 @@ class GitHttpTest : public ::testing::Test {
                  " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nPrivate-Token: " + token +
                  "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
                  "\r\n\r\n" + body);
-    std::string answer;
-    char buffer[4096];
-    for (ssize_t n = 0; (n = ::read(fd, buffer, sizeof buffer)) > 0;)
-      answer.append(buffer, static_cast<std::size_t>(n));
-    ::close(fd);
-    return answer;
+    return read_all(fd);
   }
   int connect() {
     const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
