@@ -8,15 +8,21 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
 
 set(TOWLINE_SANITIZE "" CACHE STRING "Value of -fsanitize=, or empty")
 set(TOWLINE_DEBUG_INFO "1" CACHE STRING "Level of -g: 1 keeps backtraces and small objects")
-option(TOWLINE_FUZZ "Build the libFuzzer targets (clang only)" OFF)
+option(TOWLINE_FUZZ "Build the libFuzzer targets too (clang only)" OFF)
+option(TOWLINE_PRECOMPILE "Compile with precompiled headers (clang only); a file that lacks an include passes" OFF)
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
+  if(TOWLINE_PRECOMPILE)
+    # Without these, ccache does not keep what is compiled with precompiled headers.
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND};-E;env;CCACHE_SLOPPINESS=pch_defines,time_macros;${CCACHE_PROGRAM}")
+  endif()
   set(CMAKE_C_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
 endif()
 
-set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g${TOWLINE_DEBUG_INFO}")
+set(TOWLINE_DEBUG_OPTIMISE "1" CACHE STRING "Level of -O where CMAKE_BUILD_TYPE is Debug")
+set(CMAKE_CXX_FLAGS_DEBUG "-O${TOWLINE_DEBUG_OPTIMISE} -g${TOWLINE_DEBUG_INFO}")
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG -ffunction-sections -fdata-sections")
 # No build ID: it is made of the debugging information as well, which names the folder of the build, and would
 # make packages and images of the same source differ.
@@ -39,19 +45,19 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   # libstdc++ hides std::expected from compilers that report an older concepts version.
-  target_compile_options(towline_options INTERFACE
+  add_compile_options(
     -Wno-builtin-macro-redefined -Wno-macro-redefined -D__cpp_concepts=202002L -Wno-unknown-warning-option -Wno-unused-command-line-argument)
 endif()
 if(TOWLINE_SANITIZE)
   add_compile_options(-fsanitize=${TOWLINE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${TOWLINE_SANITIZE})
-  if(TOWLINE_SANITIZE MATCHES "thread")
+  if(TOWLINE_SANITIZE MATCHES "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # Asio's fences are invisible to ThreadSanitizer and GCC says so by a warning.
     add_compile_options(-Wno-tsan)
   endif()
 endif()
 if(TOWLINE_FUZZ)
-  add_compile_definitions(TOWLINE_FUZZING)
-  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer)
-  add_link_options(-fsanitize=address,undefined)
+  # What libFuzzer looks at while it runs; in a program that is not a fuzz target it counts for nobody.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+  add_link_options(-fsanitize=fuzzer-no-link)
 endif()

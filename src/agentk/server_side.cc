@@ -61,7 +61,7 @@ doctor::ServerSide server_side(const Flags& flags, io::Resolver& resolver) {
   Result<Url> address = server_address(flags.kas_address);
   auto proxies = io::ProxySettings::from_environment([](const char* name) { return std::getenv(name); });
   const PodIdentity pod = PodIdentity::from_environment();
-  return {.address_text = flags.kas_address,
+  return {.address_text = without_credentials(flags.kas_address),
           .address = address,
           .proxies = proxies,
           .tls = address && tunnel::uses_tls(*address) ? server_tls(flags) : TlsContext(nullptr),

@@ -83,6 +83,14 @@ TEST(Url, RefusesWhatHasNoHostAndKeepsSecretsOut) {
   EXPECT_THAT(url.error().message(), testing::Not(HasSubstr("hunter2")));
 }
 
+TEST(Url, IsShownWithoutCredentials) {
+  EXPECT_EQ(without_credentials("wss://u:hunter2@kas.example.com/a@b?c@d"), "wss://***@kas.example.com/a@b?c@d");
+  EXPECT_EQ(without_credentials("wss://u:hun@ter2@kas:12x/"), "wss://***@kas:12x/");
+  EXPECT_EQ(without_credentials("u:hunter2@kas"), "***@kas");
+  EXPECT_EQ(without_credentials("wss://kas/?next=a@b"), "wss://kas/?next=a@b");
+  EXPECT_EQ(without_credentials(""), "");
+}
+
 TEST(Url, RefusesPortsThatAreNoNumbers) {
   for (const char* text : {"http://127.0.0.1:12x", "http://a:notaport", "http://a:", "http://a:80:90",
                            "http://a:https://b:1/", "wss://localhost:12x/", "https://a:0", "https://a:-1",

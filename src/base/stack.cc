@@ -7,10 +7,13 @@
 #include <ctime>
 #include <cxxabi.h>
 #include <memory>
+#include <mutex>
 #include <semaphore.h>
 #include <signal.h>
 #include <unistd.h>
 #include <unwind.h>
+#include <utility>
+#include <vector>
 
 #include "base/symbols.h"
 
@@ -22,7 +25,11 @@ constexpr std::size_t kMaxFrames = 40;
 
 int stack_signal() { return SIGRTMIN + 6; }
 
-// What one thread is asked. It outlives a thread that answers late: see read().
+// Counts the questions. A signal orders no memory between the thread that sends it and the handler, and a
+// semaphore not for every tool that looks for races; this and Question::noted do.
+std::atomic<unsigned> questions{0};
+
+// What one thread is asked. It outlives a thread that answers late: see Late.
 struct Question {
   Question() { sem_init(&answered, 0, 0); }
   ~Question() { sem_destroy(&answered); }
@@ -32,6 +39,7 @@ struct Question {
   std::array<std::uintptr_t, kMaxFrames> frames{};
   std::size_t count = 0;
   bool inside = false;  // past the handler's own functions
+  std::atomic<bool> noted = false;
   sem_t answered{};
 };
 
@@ -52,8 +60,10 @@ _Unwind_Reason_Code note(_Unwind_Context* context, void* into) {
 void answer(int, siginfo_t* info, void*) {
   if (info->si_code != SI_QUEUE || info->si_pid != getpid() || info->si_value.sival_ptr == nullptr) return;
   const int error = errno;
+  (void)questions.load(std::memory_order_acquire);
   auto& question = *static_cast<Question*>(info->si_value.sival_ptr);
   _Unwind_Backtrace(note, &question);
+  question.noted.store(true, std::memory_order_release);
   sem_post(&question.answered);
   errno = error;
 }
@@ -68,6 +78,25 @@ bool wait(sem_t& semaphore, std::chrono::milliseconds limit) {
   do result = sem_clockwait(&semaphore, CLOCK_MONOTONIC, &until);
   while (result != 0 && errno == EINTR);
   return result == 0;
+}
+
+// Questions that were given up, until they are answered all the same: a thread may come to it at any time.
+class Late {
+ public:
+  void add(std::unique_ptr<Question> question) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(questions_, [](const auto& old) { return sem_trywait(&old->answered) == 0; });
+    questions_.push_back(std::move(question));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Question>> questions_;
+};
+
+Late& late() {
+  static Late& all = *new Late;  // outlives every thread
+  return all;
 }
 
 _Unwind_Reason_Code nothing(_Unwind_Context*, void*) { return _URC_END_OF_STACK; }
@@ -87,9 +116,10 @@ Stack StackReader::read(pthread_t thread, std::chrono::milliseconds limit) {
   auto question = std::make_unique<Question>();
   sigval value{};
   value.sival_ptr = question.get();
+  questions.fetch_add(1, std::memory_order_release);
   if (pthread_sigqueue(thread, stack_signal(), value) != 0) return {};
-  if (!wait(question->answered, limit)) {
-    (void)question.release();  // the thread may answer yet: who asks seldom can spare that memory
+  if (!wait(question->answered, limit) || !question->noted.load(std::memory_order_acquire)) {
+    late().add(std::move(question));
     return {};
   }
   return {question->frames.begin(), question->frames.begin() + static_cast<std::ptrdiff_t>(question->count)};

@@ -77,6 +77,15 @@ Result<Url> parse_url(std::string_view text) {
   return url;
 }
 
+std::string without_credentials(std::string_view text) {
+  const auto scheme = text.find("://");
+  const std::size_t begin = scheme == std::string_view::npos ? 0 : scheme + 3;
+  const std::string_view authority = text.substr(begin, text.find_first_of("/?#", begin) - begin);
+  const auto at = authority.rfind('@');
+  if (at == std::string_view::npos) return std::string(text);
+  return std::string(text.substr(0, begin)) + "***" + std::string(text.substr(begin + at));
+}
+
 Result<HostPort> parse_host_port(std::string_view text) {
   const auto bad = [&](std::string_view why) {
     return fail(Code::kInvalidArgument, "address \"" + std::string(text) + "\": " + std::string(why));

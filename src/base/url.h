@@ -29,6 +29,9 @@ struct Url {
 /// Default ports: 80 for http, ws and grpc, 443 for https, wss and grpcs.
 Result<Url> parse_url(std::string_view text);
 
+/// A text that is meant to be a URL, for people to read: "wss://***@host/" of "wss://user:secret@host/".
+std::string without_credentials(std::string_view text);
+
 /// Splits "host:port", ":8080", "[::1]:80". An empty host stays empty.
 struct HostPort {
   std::string host;

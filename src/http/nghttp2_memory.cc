@@ -9,7 +9,13 @@
 namespace towline::http {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(TOWLINE_FUZZING)
+#if defined(__has_feature)
+#define TOWLINE_HAS_FEATURE(x) __has_feature(x)  // clang
+#else
+#define TOWLINE_HAS_FEATURE(x) 0
+#endif
+
+#if defined(__SANITIZE_ADDRESS__) || TOWLINE_HAS_FEATURE(address_sanitizer)
 constexpr bool kSanitized = true;
 #else
 constexpr bool kSanitized = false;

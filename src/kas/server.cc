@@ -140,6 +140,10 @@ class ServerImpl final : public Server {
       if (url->scheme != "https" && url->scheme != "http") {
         return Status(Code::kInvalidArgument, "--external-url: must begin with https:// or http://");
       }
+      // It is told to everybody.
+      if (!url->user.empty() || !url->password.empty()) {
+        return Status(Code::kInvalidArgument, "--external-url: must not hold a user name or password");
+      }
       host = url->host;
     }
     Result<io::TlsServerOptions> identity = server_identity(flags_, host);

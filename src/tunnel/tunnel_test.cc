@@ -231,6 +231,21 @@ TEST_F(TunnelTest, AWrongTokenIsRefusedAndNotHammered) {
   EXPECT_EQ(agent.tunnels->idle(), 0U);
 }
 
+TEST_F(TunnelTest, AServerThatWantsNoStreamsIsNotHammered) {
+  int streams = 0;
+  server.add(method::kConnect, [&](const grpc::IncomingCall& call) {
+    ++streams;
+    call.call->finish({}, {});
+  });
+  AgentConnection& agent = connect({.min_idle = 2, .step = 2});
+  settle();
+  EXPECT_EQ(streams, 2);
+  EXPECT_EQ(agent.tunnels->idle(), 0U);
+  clock.advance(std::chrono::seconds(1));
+  settle();
+  EXPECT_EQ(streams, 4);
+}
+
 TEST_F(TunnelTest, RevokingATokenEndsItsTunnelsAndCalls) {
   start();
   connect();

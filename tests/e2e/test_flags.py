@@ -120,6 +120,17 @@ def test_kas_refuses_a_secret_of_two_lines(files):
     assert code == 1 and f"--root-token-file: {files}/two holds a line break" in said, (code, said)
 
 
+def test_kas_refuses_a_secret_in_its_address(files):
+    code, said = kas(files, "--external-url", "https://user:hunter2@kas.example.com")
+    assert code == 1 and "--external-url: must not hold a user name or password" in said and "hunter2" not in said, said
+
+
+@pytest.mark.parametrize("address", ["wss://user:hunter2@kas:12x/", "ftp://user:hunter2@kas/", "wss://user:hunter2@"])
+def test_a_wrong_address_is_named_without_its_password(files, address):
+    code, said = agentk(files, address=address)
+    assert code == 1 and "--kas-address" in said and "***@" in said and "hunter2" not in said, (code, said)
+
+
 def test_kas_refuses_a_file_for_its_folder(files):
     code, said = kas(files, "--data-dir", files / "token")
     assert code != 0 and "--data-dir" in said and code > 0, (code, said)

@@ -200,6 +200,17 @@ def test_idle_connections_that_died_fail_no_request(on_postgres, server, how):
     assert on_postgres.kas.create_project("after")["path"] == "after"
 
 
+def test_what_comes_when_the_database_is_back_does_not_fail_for_what_came_before(on_postgres, server):
+    assert on_postgres.kas.api("GET", "/user")[0] == 200
+    server.stop(signal.SIGINT)
+    try:
+        statuses = {on_postgres.kas.api("GET", "/user")[0] for _ in range(6)}  # the pauses are at their longest
+    finally:
+        server.start()
+    assert statuses == {503}
+    assert on_postgres.kas.create_project("at-once")["path"] == "at-once"
+
+
 def test_without_its_database_the_server_does_not_start_and_says_why(tmp_path):
     (tmp_path / "url").write_text(f"postgresql://towline:geheim@127.0.0.1:{towline.free_port()}/towline")
     result = subprocess.run([towline.BIN / "kas", "--data-dir", tmp_path / "data", "--listen", "127.0.0.1:0",

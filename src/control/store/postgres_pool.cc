@@ -1,5 +1,6 @@
 #include "control/store/postgres_pool.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <soci/postgresql/soci-postgresql.h>
@@ -10,7 +11,7 @@ namespace towline::control {
 namespace {
 
 constexpr Backoff::Policy kPauses{.initial = std::chrono::milliseconds(100),
-                                  .maximum = std::chrono::milliseconds(2000)};
+                                  .maximum = PostgresPool::kPatience};
 
 void drop_notice(void*, const char*) {}
 
@@ -86,14 +87,20 @@ void PostgresPool::give_back(std::unique_ptr<soci::session> session) {
 
 Result<PostgresPool::Lease> PostgresPool::take() {
   std::unique_lock lock(mutex_);
-  freed_.wait(lock, [&] { return unused_ > 0; });
-  if (!idle_.empty()) {
-    auto session = std::move(idle_.back());
-    idle_.pop_back();
-    --unused_;
-    return Lease(*this, std::move(session));
+  const auto limit = clock_.now() + kPatience;
+  for (;;) {
+    freed_.wait(lock, [&] { return unused_ > 0; });
+    if (!idle_.empty()) {
+      auto session = std::move(idle_.back());
+      idle_.pop_back();
+      --unused_;
+      return Lease(*this, std::move(session));
+    }
+    const auto now = clock_.now();
+    if (!failing_ || (!trying_ && now >= next_attempt_)) break;
+    if (now >= limit) return fail(not_reachable());
+    freed_.wait_until(lock, trying_ ? limit : std::min(limit, next_attempt_));
   }
-  if (failing_ && (trying_ || clock_.now() < next_attempt_)) return fail(not_reachable());
   trying_ = true;
   --unused_;
   lock.unlock();
@@ -114,20 +121,26 @@ Result<PostgresPool::Lease> PostgresPool::connect() {
 }
 
 void PostgresPool::note_failure(const std::string& fault) {
-  const std::lock_guard lock(mutex_);
-  if (!failing_) log_.warn("the database is not reachable", {{"database", address_.name}, {"error", fault}});
-  failing_ = true;
-  trying_ = false;
-  fault_ = fault;
-  next_attempt_ = clock_.now() + backoff_.next();
+  {
+    const std::lock_guard lock(mutex_);
+    if (!failing_) log_.warn("the database is not reachable", {{"database", address_.name}, {"error", fault}});
+    failing_ = true;
+    trying_ = false;
+    fault_ = fault;
+    next_attempt_ = clock_.now() + backoff_.next();
+  }
+  freed_.notify_all();
 }
 
 void PostgresPool::note_success() {
-  const std::lock_guard lock(mutex_);
-  if (failing_) log_.info("the database is reachable again", {{"database", address_.name}});
-  failing_ = false;
-  trying_ = false;
-  backoff_.reset();
+  {
+    const std::lock_guard lock(mutex_);
+    if (failing_) log_.info("the database is reachable again", {{"database", address_.name}});
+    failing_ = false;
+    trying_ = false;
+    backoff_.reset();
+  }
+  freed_.notify_all();
 }
 
 Status PostgresPool::last_fault() {

@@ -21,10 +21,13 @@ namespace towline::control {
 double random_fraction();
 
 /// Connections to PostgreSQL that are made when they are needed and dropped when they fail. While the
-/// database is not reachable, one thread after the other tries, with growing pauses; all others learn at once
-/// that it is not. Safe from any thread.
+/// database is not reachable, one thread after the other tries, with growing pauses. Safe from any thread.
 class PostgresPool {
  public:
+  /// The longest pause between two attempts, and how long work waits for the next one: so nothing fails that
+  /// comes when the database is back, whoever met its absence before.
+  static constexpr std::chrono::milliseconds kPatience{500};
+
   /// `time` is what one statement may take.
   PostgresPool(PostgresAddress address, int size, std::chrono::milliseconds time, Logger log);
   PostgresPool(const PostgresPool&) = delete;
@@ -52,7 +55,7 @@ class PostgresPool {
     std::unique_ptr<soci::session> session_;
   };
 
-  /// Waits while all are in use. UNAVAILABLE when there is no connection to be had.
+  /// Waits while all are in use. UNAVAILABLE when there is no connection to be had within kPatience.
   Result<Lease> take();
 
   const PostgresAddress& address() const { return address_; }

@@ -169,13 +169,14 @@ class ConnectorImpl final : public Connector {
 }  // namespace
 
 Result<Url> parse_server_address(std::string_view text) {
+  const std::string shown = "server address \"" + without_credentials(text) + "\"";
   Result<Url> url = parse_url(text);
-  if (!url) return fail(url.error().with_prefix("server address \"" + std::string(text) + "\""));
+  if (!url) return fail(url.error().with_prefix(shown));
   for (const std::string_view scheme : {"grpc", "grpcs", "ws", "wss"}) {
     if (url->scheme == scheme) return url;
   }
-  return fail(Code::kInvalidArgument, "server address \"" + std::string(text) + "\": scheme \"" +
-                                          url->scheme + "\" is not one of grpc, grpcs, ws and wss");
+  return fail(Code::kInvalidArgument,
+              shown + ": scheme \"" + url->scheme + "\" is not one of grpc, grpcs, ws and wss");
 }
 
 bool uses_websocket(const Url& address) { return address.scheme == "ws" || address.scheme == "wss"; }

@@ -187,13 +187,14 @@ class Tunnels final : public AgentTunnels {
   // A tunnel's call is over. Destroys the tunnel.
   void remove(Tunnel* tunnel, const Status& status) {
     if (closing_) return;
+    // Ended by the server before it had a use for it, well or ill.
+    const bool useless = tunnel->idle() || (!tunnel->served() && !status.ok());
     if (tunnel->idle()) --idle_;
-    const bool useless = !tunnel->served() && !status.ok();
     tunnels_.erase(tunnel);
     if (draining_) return check_drained();
     if (useless) {
-      // The server refuses streams: asking again at once would only burden both.
-      log_.debug("tunnel refused", {{"error", status.to_string()}});
+      // The server does not want streams: asking again at once would only burden both.
+      log_.debug("tunnel ended unused", {{"status", status.to_string()}});
       if (!reopen_timer_.armed()) reopen_timer_.start(std::chrono::seconds(1));
     } else if (idle_ < options_.min_idle) {
       top_up();

@@ -22,7 +22,7 @@ namespace towline::doctor {
 /// How the agent reaches its server, with what is wrong with its settings in place of those that cannot be
 /// used. Borrowed things outlive the checks.
 struct ServerSide {
-  std::string address_text;  // as given
+  std::string address_text;  // as given, without credentials
   Result<Url> address;
   Result<io::ProxySettings> proxies;
   Result<std::shared_ptr<io::TlsClientContext>> tls;        // for the server; null where its scheme has none

@@ -14,6 +14,7 @@
 #include "modules/kubernetes_api/server/request_header.h"
 #include "modules/kubernetes_api/server/standing.h"
 #include "modules/kubernetes_api/server/status_reply.h"
+#include "modules/kubernetes_api/server/strangers.h"
 #include "modules/kubernetes_api/wire.h"
 #include "proto/methods.h"
 
@@ -44,6 +45,7 @@ struct Context {
   Logger log;
   std::function<void(const ProxyObservation&)> observe;
   AccessCache cache;
+  Strangers strangers{clock};
   Standing standing{backend, cache, clock};
 };
 
@@ -91,6 +93,11 @@ class ProxiedRequest final : public http::ExchangeHandler,
     generation_ = context_->backend.access_generation();
     if (auto cached = context_->cache.find(agent_id_, token_, generation_))
       return authorized(std::move(cached));
+    if (const auto why = context_->strangers.refusal(agent_id_, token_, generation_, exchange_->peer())) {
+      ProxyError error = error_for(*why);
+      if (error.http_status == 429) error.retry_after_seconds = context_->strangers.retry_after();
+      return fail(error);
+    }
     ask();
   }
 
@@ -150,11 +157,18 @@ class ProxiedRequest final : public http::ExchangeHandler,
         loop_, agent_id_, token_, [weak = weak_from_this()](Result<control::Access> answer) {
           const auto self = weak.lock();
           if (!self || !self->exchange_) return;
-          if (!answer) return self->fail(error_for(answer.error()));
+          if (!answer) return self->refuse(answer.error());
           auto access = prepare_access(std::move(*answer));
           self->context_->cache.put(self->agent_id_, self->token_, self->generation_, access);
           self->authorized(std::move(access));
         });
+  }
+
+  void refuse(const Status& why) {
+    if (why.code() == Code::kUnauthenticated) {
+      context_->strangers.wrong(agent_id_, token_, generation_, exchange_->peer(), why);
+    }
+    fail(error_for(why));
   }
 
   void authorized(std::shared_ptr<const CachedAccess> access) {
@@ -377,9 +391,10 @@ class ProxiedRequest final : public http::ExchangeHandler,
     const std::string peer(exchange_ ? exchange_->peer() : std::string_view{});
     exchange_.reset();
     call_.reset();
-    context_->observe({status, own_error, access_ == nullptr && status == 401, duration});
+    const bool stranger = access_ == nullptr && (status == 401 || status == 429);
+    context_->observe({status, own_error, stranger, duration});
     // Strangers may ask as often as they like; what they ask is not for the log.
-    if (!context_->log.enabled(LogLevel::kInfo) || (access_ == nullptr && status == 401)) return;
+    if (!context_->log.enabled(LogLevel::kInfo) || stranger) return;
     const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
     const std::string_view user = access_ ? std::string_view(access_->access.username) : std::string_view{};
     if (error_.empty()) {

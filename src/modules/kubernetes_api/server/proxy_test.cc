@@ -142,6 +142,14 @@ class Exchange final : public http::ServerExchange {
 
 class ProxyTest : public testing::Test {
  protected:
+  // A request keeps itself until its client or its agent is done with it.
+  ~ProxyTest() override {
+    for (const auto& client : clients_) {
+      if (!client->gone) client->handler->on_failed(Status(Code::kCancelled, "the test is over"));
+    }
+    settle();
+  }
+
   Client& ask(std::string path = "/version", std::string upgrade = "", std::string token = "pat:7:secret",
               bool has_body = false) {
     Client& client = *clients_.emplace_back(std::make_unique<Client>());
@@ -248,6 +256,33 @@ TEST_F(ProxyTest, LetsThePeerPauseOnceItIsKnown) {
   EXPECT_FALSE(ask().may_pause);
   plane_.access = control::Access{};
   EXPECT_TRUE(ask().may_pause);
+}
+
+TEST_F(ProxyTest, AsksOnceAboutAWrongTokenThatComesAgain) {
+  plane_.access = fail(Code::kUnauthenticated, "no such token");
+  for (int i = 0; i < 300; ++i) EXPECT_EQ(ask().head->status, 401);
+  EXPECT_EQ(plane_.asked, 1);
+  // A change may be that of a user who is let in again.
+  ++plane_.generation;
+  plane_.access = control::Access{.username = "ada"};
+  Client& client = ask();
+  EXPECT_FALSE(client.head);
+  EXPECT_EQ(plane_.asked, 2);
+}
+
+TEST_F(ProxyTest, DoesNotAskAboutEveryTokenThatSomebodyTries) {
+  plane_.access = fail(Code::kUnauthenticated, "no such token");
+  int refused = 0;
+  for (int i = 0; i < 300; ++i) {
+    Client& client = ask("/version", "", "pat:7:guess" + std::to_string(i));
+    if (client.head->status == 429 && client.head->headers.has("retry-after")) ++refused;
+  }
+  EXPECT_EQ(plane_.asked, 100);
+  EXPECT_EQ(refused, 200);
+  pass(seconds(60), seconds(1));
+  plane_.access = control::Access{.username = "ada"};
+  Client& client = ask();
+  EXPECT_FALSE(client.head);
 }
 
 // --- rights of what runs ---

@@ -1,0 +1,55 @@
+#include "modules/kubernetes_api/server/strangers.h"
+
+#include <utility>
+
+#include "base/encoding.h"
+
+namespace towline::kubernetes_api {
+namespace {
+
+/// Limit: different wrong credentials of the Kubernetes API from one address, as a burst and in a minute; over
+/// it requests with credentials that are not remembered get 429 with Retry-After.
+constexpr FailureThrottle::Policy kGuesses{.per_minute = 60, .burst = 100};
+/// Limit: wrong credentials of the Kubernetes API that are remembered; over it all are forgotten and asked for
+/// again.
+constexpr std::size_t kMaxWrong = 10'000;
+constexpr std::chrono::seconds kWrongFor{60};
+
+std::string key(std::int64_t agent_id, const Secret& token) {
+  return sha256(token.reveal()) + std::to_string(agent_id);
+}
+
+}  // namespace
+
+Strangers::Strangers(const Clock& clock) : clock_(clock), guesses_(clock, kGuesses) {}
+
+std::optional<Status> Strangers::refusal(std::int64_t agent_id, const Secret& token, std::uint64_t generation,
+                                         std::string_view peer) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = wrong_.find(key(agent_id, token));
+    if (found != wrong_.end() && found->second.expires > clock_.now()) {
+      if (found->second.generation == generation) return found->second.status;
+      return std::nullopt;
+    }
+  }
+  if (!guesses_.exhausted(address_block(peer, true))) return std::nullopt;
+  return Status(Code::kResourceExhausted,
+                "too many wrong access tokens came from this address; wait a minute, and check the token");
+}
+
+void Strangers::wrong(std::int64_t agent_id, const Secret& token, std::uint64_t generation,
+                      std::string_view peer, const Status& status) {
+  const auto now = clock_.now();
+  {
+    const std::lock_guard lock(mutex_);
+    if (wrong_.size() >= kMaxWrong) wrong_.clear();
+    const auto [entry, is_new] = wrong_.try_emplace(key(agent_id, token));
+    const bool counted = !is_new && entry->second.expires > now;
+    entry->second = {status, generation, now + kWrongFor};
+    if (counted) return;
+  }
+  guesses_.failed(address_block(peer, true));
+}
+
+}  // namespace towline::kubernetes_api
