@@ -84,7 +84,8 @@ TEST(Url, RefusesWhatHasNoHostAndKeepsSecretsOut) {
 }
 
 TEST(Url, IsShownWithoutCredentials) {
-  EXPECT_EQ(without_credentials("wss://u:hunter2@kas.example.com/a@b?c@d"), "wss://***@kas.example.com/a@b?c@d");
+  EXPECT_EQ(without_credentials("wss://u:hunter2@kas.example.com/a@b?c@d"),
+            "wss://***@kas.example.com/a@b?c@d");
   EXPECT_EQ(without_credentials("wss://u:hun@ter2@kas:12x/"), "wss://***@kas:12x/");
   EXPECT_EQ(without_credentials("u:hunter2@kas"), "***@kas");
   EXPECT_EQ(without_credentials("wss://kas/?next=a@b"), "wss://kas/?next=a@b");

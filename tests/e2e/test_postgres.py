@@ -176,7 +176,7 @@ def test_a_restart_of_the_database_is_an_error_for_a_while_and_then_over(on_post
         begin = time.monotonic()
         for _ in range(20):
             assert kas.api("GET", "/user")[0] == 503
-        assert time.monotonic() - begin < 5, "nobody waits for a database that is known to be gone"
+        assert time.monotonic() - begin < 20, "nobody waits long for a database that is known to be gone"
         # Rights cannot be checked, so nobody gets through; the agent stays.
         towline.wait_for(lambda: on_postgres.request("/version")[0] == 502, "requests to be refused", 10)
         assert b"kas: the database is not reachable" in on_postgres.request("/version")[2]

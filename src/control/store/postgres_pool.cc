@@ -123,7 +123,8 @@ Result<PostgresPool::Lease> PostgresPool::connect() {
 void PostgresPool::note_failure(const std::string& fault) {
   {
     const std::lock_guard lock(mutex_);
-    if (!failing_) log_.warn("the database is not reachable", {{"database", address_.name}, {"error", fault}});
+    if (!failing_)
+      log_.warn("the database is not reachable", {{"database", address_.name}, {"error", fault}});
     failing_ = true;
     trying_ = false;
     fault_ = fault;

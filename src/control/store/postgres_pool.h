@@ -26,7 +26,7 @@ class PostgresPool {
  public:
   /// The longest pause between two attempts, and how long work waits for the next one: so nothing fails that
   /// comes when the database is back, whoever met its absence before.
-  static constexpr std::chrono::milliseconds kPatience{500};
+  static constexpr std::chrono::milliseconds kPatience{250};
 
   /// `time` is what one statement may take.
   PostgresPool(PostgresAddress address, int size, std::chrono::milliseconds time, Logger log);

@@ -5,6 +5,7 @@
 #include "modules/kubernetes_api/server/access_cache.h"
 #include "modules/kubernetes_api/server/credentials.h"
 #include "modules/kubernetes_api/server/status_reply.h"
+#include "modules/kubernetes_api/server/strangers.h"
 
 namespace towline::kubernetes_api {
 namespace {
@@ -24,6 +25,34 @@ TEST(AccessCache, ForgetsAfterItsTimeAndWithEachChange) {
   cache.put(1, token, 6, std::make_shared<CachedAccess>());
   clock.advance(seconds(10));
   EXPECT_EQ(cache.find(1, token, 6), nullptr);
+}
+
+TEST(Strangers, AreAskedForAgainAfterAChangeAndAfterAMinute) {
+  FakeClock clock;
+  Strangers strangers(clock);
+  const Secret token("t");
+  const Status wrong(Code::kUnauthenticated, "no such token");
+  const char* const peer = "192.0.2.1:5";
+  EXPECT_FALSE(strangers.refusal(1, token, 1, peer));
+  strangers.wrong(1, token, 1, peer, wrong);
+  EXPECT_EQ(strangers.refusal(1, token, 1, "198.51.100.7:1"), wrong);
+  EXPECT_FALSE(strangers.refusal(1, token, 2, peer)) << "its user may be let in again";
+  EXPECT_FALSE(strangers.refusal(2, token, 1, peer));
+  clock.advance(std::chrono::seconds(61));
+  EXPECT_FALSE(strangers.refusal(1, token, 1, peer));
+}
+
+TEST(Strangers, ManyGuessesShutOutNobodyElse) {
+  FakeClock clock;
+  Strangers strangers(clock);
+  const Status wrong(Code::kUnauthenticated, "no such token");
+  // One wrong token that comes all the time, through every change, is one guess.
+  for (std::uint64_t i = 0; i < 1000; ++i) strangers.wrong(1, Secret("expired"), i, "192.0.2.1:5", wrong);
+  EXPECT_FALSE(strangers.refusal(1, Secret("good"), 1, "192.0.2.1:6"));
+  for (int i = 0; i < 100; ++i)
+    strangers.wrong(1, Secret("guess" + std::to_string(i)), 1, "192.0.2.1:5", wrong);
+  EXPECT_EQ(strangers.refusal(1, Secret("other"), 1, "192.0.2.1:7")->code(), Code::kResourceExhausted);
+  EXPECT_FALSE(strangers.refusal(1, Secret("other"), 1, "192.0.2.2:7"));
 }
 
 TEST(AccessCache, DoesNotOutliveTheCredential) {

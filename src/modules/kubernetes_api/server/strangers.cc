@@ -7,11 +7,11 @@
 namespace towline::kubernetes_api {
 namespace {
 
-/// Limit: different wrong credentials of the Kubernetes API from one address, as a burst and in a minute; over
-/// it requests with credentials that are not remembered get 429 with Retry-After.
+/// Limit: different wrong credentials of the Kubernetes API from one address, as a burst and in a minute;
+/// over it requests with credentials that are not remembered get 429 with Retry-After.
 constexpr FailureThrottle::Policy kGuesses{.per_minute = 60, .burst = 100};
-/// Limit: wrong credentials of the Kubernetes API that are remembered; over it all are forgotten and asked for
-/// again.
+/// Limit: wrong credentials of the Kubernetes API that are remembered; over it all are forgotten and asked
+/// for again.
 constexpr std::size_t kMaxWrong = 10'000;
 constexpr std::chrono::seconds kWrongFor{60};
 
