@@ -96,6 +96,18 @@ class Gate {
   }
   std::atomic<int> waiting{0};
 
+  // However a test ends, it is open before its pool is destroyed.
+  class Opened {
+   public:
+    explicit Opened(Gate& gate) : gate_(gate) {}
+    ~Opened() { gate_.open(); }
+    Opened(const Opened&) = delete;
+    Opened& operator=(const Opened&) = delete;
+
+   private:
+    Gate& gate_;
+  };
+
  private:
   std::mutex mutex_;
   std::condition_variable opened_;
@@ -108,6 +120,7 @@ TEST_F(ServiceTest, SurvivesAClientThatLeaves) {
   std::atomic<bool> interrupted = false;
   {
     io::FairPool pool(1);
+    const Gate::Opened at_the_end(gate);
     Plain plain(pool, [&](const Request& r) {
       gate.pass();
       interrupted = r.interrupt->cancelled();
@@ -132,6 +145,7 @@ TEST_F(ServiceTest, DropsWorkWhoseClientHasLeftBeforeItBegan) {
   std::atomic<int> answered = 0;
   {
     io::FairPool pool(1);
+    const Gate::Opened at_the_end(gate);
     ASSERT_TRUE(pool.submit(
                         loop, {}, [&] { gate.pass(); }, [] {})
                     .ok());
@@ -160,6 +174,7 @@ TEST_F(ServiceTest, ARequestThatWaitsTooLongForAThreadIsToldSo) {
   Gate gate;
   {
     io::FairPool pool(1);
+    const Gate::Opened at_the_end(gate);
     ASSERT_TRUE(pool.submit(
                         loop, {}, [&] { gate.pass(); }, [] {})
                     .ok());
@@ -243,9 +258,14 @@ TEST_F(ServiceTest, SaysSoWhenThePoolIsFull) {
   Gate gate;
   {
     io::FairPool pool(1);
-    while (pool.submit(
-                   loop, {}, [&] { gate.pass(); }, [] {})
-               .ok()) {
+    const Gate::Opened at_the_end(gate);
+    const auto submit = [&] {
+      return pool.submit(
+          loop, {}, [&] { gate.pass(); }, [] {});
+    };
+    ASSERT_TRUE(submit().ok());
+    ASSERT_TRUE(poll_until([&] { return gate.waiting > 0; }));  // from here on the thread takes no more
+    while (submit().ok()) {
     }
     Plain plain(pool, [](const Request&) -> Reply { return Response{}; });
     serve(*plain.handler);

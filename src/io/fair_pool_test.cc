@@ -45,7 +45,7 @@ bool wait_for(const std::function<bool()>& done) {
   return done();
 }
 
-// The gate outlives the pool, and is opened before it ends.
+// The gate outlives the pool; a test that holds it opens it.
 struct FairPoolTest : testing::Test {
   ~FairPoolTest() override { gate.open(); }
 

@@ -255,6 +255,7 @@ TEST_F(ProxyTest, LetsThePeerPauseOnceItIsKnown) {
   plane_.access = fail(Code::kUnauthenticated, "no");
   EXPECT_FALSE(ask().may_pause);
   plane_.access = control::Access{};
+  ++plane_.generation;
   EXPECT_TRUE(ask().may_pause);
 }
 
