@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <thread>
 
@@ -20,6 +21,13 @@ void raise_descriptor_limit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// Few arenas, and large blocks by mmap always, so that the memory of one great answer goes back to the
+// system: by default each thread of a pool keeps the most that it ever had.
+void bound_allocator(std::size_t loops) {
+  mallopt(M_ARENA_MAX, static_cast<int>(loops) + 1);
+  mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+}
+
 void tell_manager(std::string_view state, towline::Logger& log) {
   const towline::Status told = towline::tell_service_manager(state);
   if (!told.ok())
@@ -39,8 +47,10 @@ int main(int argc, char** argv) {
   SignalWait signals;
   const SystemClock clock;
   const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
-  io::LoopGroup loops(parsed.flags.loops == 0 ? std::max<std::size_t>(cores / 2, 1) : parsed.flags.loops,
-                      clock);
+  const std::size_t count =
+      parsed.flags.loops == 0 ? std::max<std::size_t>(cores / 2, 1) : parsed.flags.loops;
+  bound_allocator(count);
+  io::LoopGroup loops(count, clock);
   // One write for the requests that end in the same turn of a loop.
   log.flush_later([&log] {
     io::Loop* const loop = io::Loop::current();

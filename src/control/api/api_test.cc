@@ -246,7 +246,11 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"UserEmail", "POST", "/users",
                 R"({"username":"x","name":"x","email":"x","password":"long enough"})", 400, "email"},
         BadCase{"Level", "POST", "/projects/root%2Ftaken/members", R"({"user_id":1,"access_level":35})", 400,
-                "access_level"}),
+                "access_level"},
+        BadCase{"MemberExpires", "POST", "/projects/root%2Ftaken/members",
+                R"({"user_id":1,"access_level":30,"expires_at":"2020-01-01"})", 400, "expires_at"},
+        BadCase{"MemberExpiresLater", "PUT", "/projects/root%2Ftaken/members/1",
+                R"({"access_level":50,"expires_at":"2999-01-01"})", 400, "expires_at"}),
     [](const auto& each) { return std::string(each.param.name); });
 
 TEST_F(ApiTest, AProjectIsFoundByNumberAndByEscapedPath) {

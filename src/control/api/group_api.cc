@@ -131,6 +131,11 @@ Result<Role> read_role(Context& context, Role own) {
   const std::int64_t level = context.params.number("access_level");
   const auto role = role_from_level(level);
   if (!role) context.params.refuse("access_level does not have a valid value: use 10, 20, 30, 40 or 50");
+  // Somebody who sets one counts on its effect.
+  if (!context.params.text_or("expires_at", "").empty()) {
+    context.params.refuse(
+        "expires_at is not supported for members: remove the member when the time has come");
+  }
   if (Status status = context.params.check(); !status.ok()) return fail(status);
   if (*role > own) return fail(Code::kPermissionDenied, "403 You cannot give a role above your own");
   return *role;

@@ -75,6 +75,7 @@ class RelayCredit {
     if (unsent >= kRelayBuffer) return 0;
     return take_all();
   }
+  std::size_t owed() const { return owed_; }
   /// The far side is over.
   std::size_t take_all() {
     const std::size_t bytes = owed_;

@@ -12,6 +12,7 @@
 #include "modules/kubernetes_api/server/answer.h"
 #include "modules/kubernetes_api/server/credentials.h"
 #include "modules/kubernetes_api/server/request_header.h"
+#include "modules/kubernetes_api/server/shares.h"
 #include "modules/kubernetes_api/server/standing.h"
 #include "modules/kubernetes_api/server/status_reply.h"
 #include "modules/kubernetes_api/server/strangers.h"
@@ -21,11 +22,15 @@
 namespace towline::kubernetes_api {
 namespace {
 
-// Calls that the agent did not look at, because it was retiring the tunnel.
-constexpr RetryPolicy kNotLookedAt{.repeats = 4, .pause = std::chrono::milliseconds(20)};
+// A call that the agent did not look at, because it was retiring the tunnel.
+constexpr RetryPolicy kNotLookedAt{.repeats = 1, .pause = std::chrono::milliseconds(20)};
 /// Limit: how long the client of an answer that has ended may take none of the rest; over it the rest is
 /// lost.
 constexpr std::chrono::seconds kCloseTime{30};
+/// Limit: how long an upgraded connection (exec, port-forward) may hold bytes of its client that the cluster
+/// does not take, while no byte moves in either direction; after twice the time at the latest it is cut. The
+/// client may have died: its end stands behind those bytes.
+constexpr std::chrono::minutes kStuck{10};
 /// Limit: how long a request waits for an agent that was connected a moment ago; over it 503 with
 /// Retry-After.
 constexpr std::chrono::seconds kReconnectTime{5};
@@ -46,6 +51,7 @@ struct Context {
   std::function<void(const ProxyObservation&)> observe;
   AccessCache cache;
   Strangers strangers{clock};
+  Shares shares{options.requests_per_user};
   Standing standing{backend, cache, clock};
 };
 
@@ -103,6 +109,7 @@ class ProxiedRequest final : public http::ExchangeHandler,
 
   // The client's side.
   void on_body(std::span<const std::byte> data) override {
+    moved_ = true;
     if (phase_ >= Phase::kClosing) return exchange_->consume(data.size());
     from_client_.received(data.size());
     if (!call_) {
@@ -119,6 +126,7 @@ class ProxiedRequest final : public http::ExchangeHandler,
     end_request();
   }
   void on_sent(std::size_t) override {
+    moved_ = true;
     if (phase_ == Phase::kCutting && exchange_->unsent() == 0) return cut();
     if (phase_ >= Phase::kClosing) return timer_.start(kCloseTime);
     pull_response();
@@ -145,7 +153,10 @@ class ProxiedRequest final : public http::ExchangeHandler,
    public:
     explicit AgentSide(ProxiedRequest& request) : request_(request) {}
     void on_message(grpc::MessageView message) override { request_.agent_message(message); }
-    void on_sent(std::size_t) override { request_.give_back_request(); }
+    void on_sent(std::size_t) override {
+      request_.moved_ = true;
+      request_.give_back_request();
+    }
     void on_finish(Status status, grpc::Metadata) override { request_.agent_finished(std::move(status)); }
 
    private:
@@ -159,6 +170,7 @@ class ProxiedRequest final : public http::ExchangeHandler,
           if (!self || !self->exchange_) return;
           if (!answer) return self->refuse(answer.error());
           auto access = prepare_access(std::move(*answer));
+          self->context_->strangers.right(self->agent_id_, self->token_);
           self->context_->cache.put(self->agent_id_, self->token_, self->generation_, access);
           self->authorized(std::move(access));
         });
@@ -173,6 +185,13 @@ class ProxiedRequest final : public http::ExchangeHandler,
 
   void authorized(std::shared_ptr<const CachedAccess> access) {
     access_ = std::move(access);
+    counted_ = context_->shares.enter(agent_id_, access_->access.username);
+    if (!counted_) {
+      return fail({429,
+                   "you have " + std::to_string(context_->shares.most()) +
+                       " requests running on this agent already; end some of them",
+                   1});
+    }
     exchange_->peer_is_known();
     exchange_->allow_pauses();
     if (access_->access.as && impersonates(head_.headers)) {
@@ -196,6 +215,7 @@ class ProxiedRequest final : public http::ExchangeHandler,
   void on_timer() {
     switch (phase_) {
       case Phase::kRunning:
+        if (switched_) return look_for_progress();
         return fail({504, "the agent's cluster did not begin to answer within " +
                               std::to_string(context_->options.first_byte_timeout.count() / 1000) + " s"});
       case Phase::kLooking:
@@ -205,6 +225,15 @@ class ProxiedRequest final : public http::ExchangeHandler,
       case Phase::kCutting:
         return cut();
     }
+  }
+
+  // Of an upgraded connection, on which people and programs may pause, but not for ever.
+  void look_for_progress() {
+    if (!std::exchange(moved_, false) && from_client_.owed() > 0) {
+      return fail({504, "the cluster has taken none of the client's bytes for " +
+                            std::to_string(kStuck.count()) + " minutes or more"});
+    }
+    timer_.start(kStuck);
   }
 
   void connect() {
@@ -257,18 +286,33 @@ class ProxiedRequest final : public http::ExchangeHandler,
     const auto branch = sole_field(bytes);
     const std::uint32_t number = branch ? branch->number : 0;
     from_agent_.received(bytes.size());
+    moved_ = true;
     if (number == kHeader && !answered_) {
       respond(bytes);
     } else if ((number == kData || number == kUpgradeData) && answered_) {
       const auto data = sole_field(branch->value);
+      if (data && !announced(data->value.size())) return begin_cut(mismatch());
       if (data) exchange_->write(grpc::message_view(data->value));
     } else if (number == kTrailer && answered_) {
+      if (left_.value_or(0) > 0) return begin_cut(mismatch());
       response_complete_ = true;
       if (!switched_) exchange_->end();
     } else {
       return fail({502, "the agent sent a malformed answer"});
     }
     pull_response();
+  }
+
+  // Whether so many bytes more are within the answer's Content-Length. One that promises more or less than
+  // comes would have clients on one connection take parts of answers for others.
+  bool announced(std::size_t bytes) {
+    if (!left_) return true;
+    if (bytes > *left_) return false;
+    *left_ -= bytes;
+    return true;
+  }
+  static Status mismatch() {
+    return {Code::kUnavailable, "its length is not the one that its Content-Length says"};
   }
 
   void respond(std::string_view bytes) {
@@ -282,6 +326,8 @@ class ProxiedRequest final : public http::ExchangeHandler,
     std::string().swap(header_message_);
     switched_ = head->status == 101;
     status_ = head->status;
+    if (head_.method != "HEAD" && status_ != 304) left_ = head->content_length;
+    if (switched_) timer_.start(kStuck);
     exchange_->respond(*head);
   }
 
@@ -312,6 +358,7 @@ class ProxiedRequest final : public http::ExchangeHandler,
   // Without its end the answer is incomplete, and the client must not take what came for all of it; but what
   // came is the client's.
   void begin_cut(const Status& why) {
+    call_.reset();
     error_ = "the answer broke off: " + why.message();
     phase_ = Phase::kCutting;
     timer_.start(exchange_->unsent() == 0 ? std::chrono::nanoseconds(0)
@@ -387,6 +434,7 @@ class ProxiedRequest final : public http::ExchangeHandler,
     if (!self) return;
     timer_.cancel();
     context_->standing.leave(*this);
+    if (counted_) context_->shares.leave(agent_id_, access_->access.username);
     const auto duration = context_->clock.now() - started_;
     const std::string peer(exchange_ ? exchange_->peer() : std::string_view{});
     exchange_.reset();
@@ -436,6 +484,9 @@ class ProxiedRequest final : public http::ExchangeHandler,
   std::string early_;           // body that came before the call was made
   RelayCredit from_client_;
   RelayCredit from_agent_;
+  std::optional<std::uint64_t> left_;  // of the answer's Content-Length
+  bool counted_ = false;               // in the user's share
+  bool moved_ = false;                 // any byte since the last look
   bool body_sent_ = false;
   bool client_ended_ = false;
   bool answered_ = false;

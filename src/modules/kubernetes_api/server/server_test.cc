@@ -49,10 +49,12 @@ TEST(Strangers, ManyGuessesShutOutNobodyElse) {
   // One wrong token that comes all the time, through every change, is one guess.
   for (std::uint64_t i = 0; i < 1000; ++i) strangers.wrong(1, Secret("expired"), i, "192.0.2.1:5", wrong);
   EXPECT_FALSE(strangers.refusal(1, Secret("good"), 1, "192.0.2.1:6"));
+  strangers.right(1, Secret("good"));
   for (int i = 0; i < 100; ++i)
     strangers.wrong(1, Secret("guess" + std::to_string(i)), 1, "192.0.2.1:5", wrong);
   EXPECT_EQ(strangers.refusal(1, Secret("other"), 1, "192.0.2.1:7")->code(), Code::kResourceExhausted);
   EXPECT_FALSE(strangers.refusal(1, Secret("other"), 1, "192.0.2.2:7"));
+  EXPECT_FALSE(strangers.refusal(1, Secret("good"), 2, "192.0.2.1:6")) << "whatever has changed meanwhile";
 }
 
 TEST(AccessCache, DoesNotOutliveTheCredential) {

@@ -14,6 +14,9 @@ constexpr FailureThrottle::Policy kGuesses{.per_minute = 60, .burst = 100};
 /// for again.
 constexpr std::size_t kMaxWrong = 10'000;
 constexpr std::chrono::seconds kWrongFor{60};
+/// Limit: right credentials of the Kubernetes API that are remembered in spite of changes; over it all are
+/// forgotten, and refused like unknown ones where somebody guesses at the same address.
+constexpr std::size_t kMaxRight = 50'000;
 
 std::string key(std::int64_t agent_id, const Secret& token) {
   return sha256(token.reveal()) + std::to_string(agent_id);
@@ -34,8 +37,18 @@ std::optional<Status> Strangers::refusal(std::int64_t agent_id, const Secret& to
     }
   }
   if (!guesses_.exhausted(address_block(peer, true))) return std::nullopt;
+  {
+    const std::lock_guard lock(mutex_);
+    if (right_.contains(key(agent_id, token))) return std::nullopt;
+  }
   return Status(Code::kResourceExhausted,
                 "too many wrong access tokens came from this address; wait a minute, and check the token");
+}
+
+void Strangers::right(std::int64_t agent_id, const Secret& token) {
+  const std::lock_guard lock(mutex_);
+  if (right_.size() >= kMaxRight) right_.clear();
+  right_.insert(key(agent_id, token));
 }
 
 void Strangers::wrong(std::int64_t agent_id, const Secret& token, std::uint64_t generation,
@@ -43,6 +56,7 @@ void Strangers::wrong(std::int64_t agent_id, const Secret& token, std::uint64_t 
   const auto now = clock_.now();
   {
     const std::lock_guard lock(mutex_);
+    right_.erase(key(agent_id, token));
     if (wrong_.size() >= kMaxWrong) wrong_.clear();
     const auto [entry, is_new] = wrong_.try_emplace(key(agent_id, token));
     const bool counted = !is_new && entry->second.expires > now;

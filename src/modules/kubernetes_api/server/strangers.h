@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/clock.h"
 #include "base/failure_throttle.h"
@@ -29,6 +30,8 @@ class Strangers {
   /// The control plane has answered `status`, UNAUTHENTICATED.
   void wrong(std::int64_t agent_id, const Secret& token, std::uint64_t generation, std::string_view peer,
              const Status& status);
+  /// The control plane has let this credential in: no guesses of its neighbours count against it any more.
+  void right(std::int64_t agent_id, const Secret& token);
   /// Seconds after which an address may try again.
   int retry_after() const { return guesses_.retry_after(); }
 
@@ -43,6 +46,7 @@ class Strangers {
   FailureThrottle guesses_;
   std::mutex mutex_;
   std::unordered_map<std::string, Entry> wrong_;
+  std::unordered_set<std::string> right_;
 };
 
 }  // namespace towline::kubernetes_api
