@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <mutex>
@@ -35,6 +36,12 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
 void append_json_string(std::string& out, std::string_view text) {
   out.push_back('"');
   while (!text.empty()) {
+    // Nearly all is plain: taken at once.
+    const auto plain =
+        std::ranges::find_if_not(text, [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; });
+    out.append(text.begin(), plain);
+    text.remove_prefix(static_cast<std::size_t>(plain - text.begin()));
+    if (text.empty()) break;
     const Character next = first_character(text);
     if (next.code == '"' || next.code == '\\') out.push_back('\\');
     if (acts_on_display(next.code) || (next.code == 0xFFFD && next.size == 1)) {

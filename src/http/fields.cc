@@ -45,10 +45,13 @@ bool is_token(std::string_view text) {
 }
 
 bool is_field_value(std::string_view text) {
-  return std::ranges::none_of(text, [](char c) {
+  bool wrong = false;  // without leaving early, several bytes are looked at together
+  for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    return (byte < 0x20 && byte != '\t') || byte == 0x7f;
-  });
+    wrong |= (byte < 0x20) & (byte != '\t');
+    wrong |= byte == 0x7f;
+  }
+  return !wrong;
 }
 
 bool is_field(std::string_view name, std::string_view value) {
