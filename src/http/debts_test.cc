@@ -198,6 +198,19 @@ TEST_F(Debts, StrangersHaveFewerStreamsUntilTheyAreKnown) {
   EXPECT_EQ(client->available(), 255U);
 }
 
+TEST_F(Debts, WhoIsSendingABodyHearsOfMoreStreamsAfterIt) {
+  start();
+  const auto upload = ask(false);
+  upload->client->write(bytes_of("a"));
+  settle();
+  requests.items.at(0)->server->peer_is_known();
+  settle();
+  EXPECT_EQ(client->available(), 99U);
+  upload->client->end();
+  settle();
+  EXPECT_EQ(client->available(), 255U);
+}
+
 TEST_F(Debts, AnHttp1ServersUnsentBytesAreCountedToo) {
   auto [a, b] = io::stream_pair(loop, 1024);
   ServerConnectionOptions options;

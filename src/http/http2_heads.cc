@@ -149,6 +149,7 @@ void Http2Session::response_complete(Http2Stream& stream, bool end) {
 
 void Http2Session::remote_end(Http2Stream& stream, Headers trailers) {
   stream.remote_ended = true;
+  announce_more_streams();
   if (stream.handler != nullptr) stream.handler->on_end(std::move(trailers));
 }
 

@@ -500,6 +500,7 @@ void Http2Session::stream_closed(Http2Stream& stream, std::uint32_t error_code) 
   }
   const Status why = std::move(stream.failure);
   delete_stream(&stream);
+  announce_more_streams();
   if (handler != nullptr && !finished) handler->on_failed(why);
 }
 

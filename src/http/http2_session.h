@@ -124,6 +124,7 @@ class Http2Session final : public io::StreamHandler, public std::enable_shared_f
   std::unique_ptr<ClientExchange> open_failed(Status why, ExchangeHandler* handler);
   void submit_response(Http2Stream& stream, const ResponseHead& head, bool end);
   void announce_streams(std::uint32_t streams);
+  void announce_more_streams();
 
   // What streams owe (http2_debts.cc).
   /// Answers a request in place of its handler; the exchange's user is told nothing.

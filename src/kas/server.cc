@@ -238,8 +238,8 @@ class ServerImpl final : public Server {
     proxy_metrics_ = std::make_unique<ProxyMetrics>(*observability_);
     const auto path = external_url_.find('/', external_url_.find("://") + 3);
     kubernetes_api::ProxyOptions proxy;
-    // A quarter of what an agent may have; where that is little, there are few people.
-    proxy.requests_per_user = std::max<std::size_t>(64, flags_.max_requests_per_agent / 4);
+    // Half of what an agent may have; where that is little, there are few people.
+    proxy.requests_per_user = std::max<std::size_t>(64, flags_.max_requests_per_agent / 2);
     if (path != std::string::npos) proxy.external_path = external_url_.substr(path);
     proxy_ = kubernetes_api::Proxy::create(std::move(proxy), backend, router_, clock_, log_,
                                            [this](const auto& seen) { proxy_metrics_->observe(seen); });

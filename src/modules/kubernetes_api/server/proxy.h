@@ -24,7 +24,7 @@ struct ProxyOptions {
   /// the agent's own limit, which names the hop better.
   std::chrono::milliseconds first_byte_timeout{90'000};
   /// Limit: requests of one user that run on one agent at once; over it 429.
-  std::size_t requests_per_user = 1024;
+  std::size_t requests_per_user = 2048;
   /// How long an answer of the control plane is remembered; see AccessCache.
   std::chrono::milliseconds access_ttl{10'000};
   /// Limit: answers of the control plane that are remembered; over it all are forgotten.
