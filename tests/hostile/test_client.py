@@ -271,7 +271,8 @@ def test_strangers_that_read_no_answer_cost_little(system):
     page = read_all(sock).decode()
     assets = re.findall(r'(?:src|href)="(/[^"]+\.(?:js|css))"', page)
     assert assets, page
-    with others_are_served(system):
+    # Ten connections, each with the 4 MiB of Limits::stranger_unsent at the most.
+    with others_are_served(system, growth=44 * MIB):
         clients = [Http2(system) for _ in range(10)]
         for client in clients:
             client.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
