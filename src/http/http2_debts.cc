@@ -88,10 +88,10 @@ void Http2Session::peer_is_known() {
   announce_more_streams();
 }
 
-// Not in the middle of a request's body: curl 7.88, with which Git pushes, sends wrong bytes when it has to
-// answer SETTINGS while an upload waits for room.
+// Not in the middle of a request's body: who uploads has no frame to answer meanwhile.
 void Http2Session::announce_more_streams() {
-  if (!known_ || serves_us_ || closed_ || announced_streams_ >= options_.limits.streams) return;
+  if (!is_server() || !known_ || serves_us_ || closed_ || announced_streams_ >= options_.limits.streams)
+    return;
   for (const Http2Stream* each = streams_; each != nullptr; each = each->next) {
     if (each->head_received && !each->remote_ended) return;
   }

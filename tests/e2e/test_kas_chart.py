@@ -121,8 +121,8 @@ def test_git_works_in_the_pod(lasting):
     (copy / "large").write_bytes(os.urandom(3_000_000))
     lasting.git("add", ".", folder=copy)
     lasting.git("commit", "--quiet", "--message", "Large", folder=copy)
-    # Git of Debian 12 (curl 7.88 with GnuTLS) garbles long uploads over HTTP/2 where its socket is full for a moment,
-    # which a pod's network is and loopback is not: docs/control-plane.md.
+    # Git of Debian 12 (curl 7.88 with GnuTLS) garbles some long uploads over HTTP/2 on networks with packets of 1500
+    # bytes, over HTTP/1.1 none: docs/control-plane.md.
     lasting.git("config", "http.version", "HTTP/1.1", folder=copy)
     lasting.git("push", "--quiet", "origin", "main", "main:topic", folder=copy)
     lasting.git("commit", "--quiet", "--amend", "--message", "Again", folder=copy)

@@ -27,13 +27,13 @@ std::shared_ptr<const CachedAccess> prepare_access(control::Access access) {
   return cached;
 }
 
-std::string AccessCache::key(std::int64_t agent_id, const Secret& token) {
+std::string credential_key(std::int64_t agent_id, const Secret& token) {
   return sha256(token.reveal()) + std::to_string(agent_id);
 }
 
 std::shared_ptr<const CachedAccess> AccessCache::find(std::int64_t agent_id, const Secret& token,
                                                       std::uint64_t generation) {
-  const std::string wanted = key(agent_id, token);
+  const std::string wanted = credential_key(agent_id, token);
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find(wanted);
   if (found == entries_.end()) return nullptr;
@@ -46,7 +46,7 @@ std::shared_ptr<const CachedAccess> AccessCache::find(std::int64_t agent_id, con
 
 void AccessCache::put(std::int64_t agent_id, const Secret& token, std::uint64_t generation,
                       std::shared_ptr<const CachedAccess> access) {
-  std::string wanted = key(agent_id, token);
+  std::string wanted = credential_key(agent_id, token);
   const std::lock_guard lock(mutex_);
   // Dropping everything is rare and cheap: each entry costs one question to the control plane.
   if (entries_.size() >= max_entries_) entries_.clear();

@@ -20,6 +20,9 @@ struct CachedAccess {
   std::string extra;
 };
 
+/// What a credential for an agent is remembered by; a hash.
+std::string credential_key(std::int64_t agent_id, const Secret& token);
+
 /// Prepares an answer.
 std::shared_ptr<const CachedAccess> prepare_access(control::Access access);
 
@@ -42,7 +45,6 @@ class AccessCache {
     std::uint64_t generation;
     Clock::TimePoint expires;
   };
-  static std::string key(std::int64_t agent_id, const Secret& token);
 
   const Clock& clock_;
   const Clock::Duration ttl_;

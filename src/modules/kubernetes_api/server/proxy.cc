@@ -185,8 +185,8 @@ class ProxiedRequest final : public http::ExchangeHandler,
 
   void authorized(std::shared_ptr<const CachedAccess> access) {
     access_ = std::move(access);
-    counted_ = context_->shares.enter(agent_id_, access_->access.username);
-    if (!counted_) {
+    share_ = context_->shares.enter(agent_id_, access_->access.username);
+    if (!share_) {
       return fail({429,
                    "you have " + std::to_string(context_->shares.most()) +
                        " requests running on this agent already; end some of them",
@@ -434,7 +434,7 @@ class ProxiedRequest final : public http::ExchangeHandler,
     if (!self) return;
     timer_.cancel();
     context_->standing.leave(*this);
-    if (counted_) context_->shares.leave(agent_id_, access_->access.username);
+    if (share_) context_->shares.leave(*share_);
     const auto duration = context_->clock.now() - started_;
     const std::string peer(exchange_ ? exchange_->peer() : std::string_view{});
     exchange_.reset();
@@ -485,8 +485,8 @@ class ProxiedRequest final : public http::ExchangeHandler,
   RelayCredit from_client_;
   RelayCredit from_agent_;
   std::optional<std::uint64_t> left_;  // of the answer's Content-Length
-  bool counted_ = false;               // in the user's share
-  bool moved_ = false;                 // any byte since the last look
+  std::optional<Shares::Share> share_;
+  bool moved_ = false;  // any byte since the last look
   bool body_sent_ = false;
   bool client_ended_ = false;
   bool answered_ = false;

@@ -60,6 +60,20 @@ TEST_F(ProxyTest, OneUserHasAShareOfAnAgent) {
   EXPECT_FALSE(ask("/version", "", "pat:7:another").head) << "what has ended is given back";
 }
 
+TEST_F(ProxyTest, AShareIsGivenBackByAUserWhoHasAnotherNameMeanwhile) {
+  options_.requests_per_user = 1;
+  start();
+  Client& running = ask();
+  ++plane_.generation;
+  plane_.access = control::Access{.username = "lovelace"};
+  pass(seconds(2));
+  EXPECT_FALSE(running.gone);
+  running.handler->on_failed(Status(Code::kCancelled, "gone"));
+  ++plane_.generation;
+  plane_.access = control::Access{.username = "ada"};
+  EXPECT_FALSE(ask().head);
+}
+
 // The bytes of a client that has died may stand before its end for ever.
 TEST_F(ProxyTest, CutsAnUpgradedConnectionWhoseClusterTakesNothing) {
   Client& client = ask("/exec", "SPDY/3.1");

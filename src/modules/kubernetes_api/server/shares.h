@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -13,27 +14,30 @@ namespace towline::kubernetes_api {
 /// thread.
 class Shares {
  public:
+  using Running = std::map<std::pair<std::int64_t, std::string>, std::size_t>;
+  /// One request that is counted, to be given back.
+  using Share = Running::iterator;
+
   explicit Shares(std::size_t most) : most_(most) {}
 
-  /// False: the user has as many as may run; nothing is counted.
-  bool enter(std::int64_t agent_id, const std::string& user) {
+  /// Nothing: the user has as many as may run.
+  std::optional<Share> enter(std::int64_t agent_id, const std::string& user) {
     const std::lock_guard lock(mutex_);
-    std::size_t& running = running_[{agent_id, user}];
-    if (running >= most_) return false;
-    ++running;
-    return true;
+    const Share share = running_.try_emplace({agent_id, user}).first;
+    if (share->second >= most_) return std::nullopt;
+    ++share->second;
+    return share;
   }
-  void leave(std::int64_t agent_id, const std::string& user) {
+  void leave(Share share) {
     const std::lock_guard lock(mutex_);
-    const auto found = running_.find({agent_id, user});
-    if (found != running_.end() && --found->second == 0) running_.erase(found);
+    if (--share->second == 0) running_.erase(share);
   }
   std::size_t most() const { return most_; }
 
  private:
   const std::size_t most_;
   std::mutex mutex_;
-  std::map<std::pair<std::int64_t, std::string>, std::size_t> running_;
+  Running running_;
 };
 
 }  // namespace towline::kubernetes_api

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "base/encoding.h"
+#include "modules/kubernetes_api/server/access_cache.h"
 
 namespace towline::kubernetes_api {
 namespace {
@@ -18,29 +18,23 @@ constexpr std::chrono::seconds kWrongFor{60};
 /// forgotten, and refused like unknown ones where somebody guesses at the same address.
 constexpr std::size_t kMaxRight = 50'000;
 
-std::string key(std::int64_t agent_id, const Secret& token) {
-  return sha256(token.reveal()) + std::to_string(agent_id);
-}
-
 }  // namespace
 
 Strangers::Strangers(const Clock& clock) : clock_(clock), guesses_(clock, kGuesses) {}
 
 std::optional<Status> Strangers::refusal(std::int64_t agent_id, const Secret& token, std::uint64_t generation,
                                          std::string_view peer) {
+  const std::string key = credential_key(agent_id, token);
   {
     const std::lock_guard lock(mutex_);
-    const auto found = wrong_.find(key(agent_id, token));
+    const auto found = wrong_.find(key);
     if (found != wrong_.end() && found->second.expires > clock_.now()) {
       if (found->second.generation == generation) return found->second.status;
       return std::nullopt;
     }
+    if (right_.contains(key)) return std::nullopt;
   }
   if (!guesses_.exhausted(address_block(peer, true))) return std::nullopt;
-  {
-    const std::lock_guard lock(mutex_);
-    if (right_.contains(key(agent_id, token))) return std::nullopt;
-  }
   return Status(Code::kResourceExhausted,
                 "too many wrong access tokens came from this address; wait a minute, and check the token");
 }
@@ -48,17 +42,18 @@ std::optional<Status> Strangers::refusal(std::int64_t agent_id, const Secret& to
 void Strangers::right(std::int64_t agent_id, const Secret& token) {
   const std::lock_guard lock(mutex_);
   if (right_.size() >= kMaxRight) right_.clear();
-  right_.insert(key(agent_id, token));
+  right_.insert(credential_key(agent_id, token));
 }
 
 void Strangers::wrong(std::int64_t agent_id, const Secret& token, std::uint64_t generation,
                       std::string_view peer, const Status& status) {
   const auto now = clock_.now();
+  const std::string key = credential_key(agent_id, token);
   {
     const std::lock_guard lock(mutex_);
-    right_.erase(key(agent_id, token));
+    right_.erase(key);
     if (wrong_.size() >= kMaxWrong) wrong_.clear();
-    const auto [entry, is_new] = wrong_.try_emplace(key(agent_id, token));
+    const auto [entry, is_new] = wrong_.try_emplace(key);
     const bool counted = !is_new && entry->second.expires > now;
     entry->second = {status, generation, now + kWrongFor};
     if (counted) return;
